@@ -1,0 +1,1 @@
+"""The `yinshi` command: parse, call the public API, show."""

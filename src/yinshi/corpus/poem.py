@@ -1,0 +1,40 @@
+"""A poem, and the shape of its text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+#: Regular forms by (lines, characters a line).
+FORMS = {(4, 5): "五绝", (4, 7): "七绝", (8, 5): "五律", (8, 7): "七律"}
+OTHER_FORM = "other"
+
+_PAUSE = re.compile("[，。？！；、：]")
+
+
+@dataclass(frozen=True, slots=True)
+class Poem:
+    """One poem; `text` is one string with its punctuation, e.g. 「白日依山盡，黃河入海流。」"""
+
+    title: str
+    author: str
+    text: str
+    source: str
+
+    @property
+    def form(self) -> str:
+        return form_of(self.text)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of `text` without punctuation: 「白日依山盡，黃河入海流。」 has two."""
+    return [line for line in _PAUSE.split(text) if line]
+
+
+def form_of(text: str) -> str:
+    """One of `FORMS`, from the number and length of the lines alone, or `other`."""
+    lines = lines_of(text)
+    lengths = {len(line) for line in lines}
+    if len(lengths) != 1:
+        return OTHER_FORM
+    return FORMS.get((len(lines), lengths.pop()), OTHER_FORM)

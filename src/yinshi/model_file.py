@@ -1,0 +1,91 @@
+"""One model, one `.safetensors` file: weights, recipe, vocabulary and training facts.
+
+The tensors carry PyTorch's parameter names (`lstm.weight_ih_l0`, …); everything else is JSON in the
+file's own metadata. Nothing is pickled, so a stranger's file can be opened without running it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from yinshi.atomic import write_atomically
+from yinshi.corpus.vocabulary import Vocabulary
+from yinshi.errors import DataError, ModelFileError, RecipeError
+from yinshi.recipe import Recipe
+
+FORMAT = "yinshi-model-1"
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """weights: name → float array, shaped as `recipe.network.weight_shapes(len(vocabulary))`."""
+
+    weights: Mapping[str, NDArray[Any]]
+    recipe: Recipe
+    vocabulary: Vocabulary
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path, dtype: str = "float32") -> None:
+        """Write atomically, floating weights as `dtype` (float16 halves the file)."""
+        tensors = {k: np.ascontiguousarray(w, dtype=dtype) for k, w in self.weights.items()}
+        metadata = {
+            "format": FORMAT,
+            "recipe": _json(self.recipe.to_dict()),
+            "vocabulary": "".join(self.vocabulary.characters),
+            "facts": _json(dict(self.facts)),
+        }
+        write_atomically(path, save(tensors, metadata))
+
+    @classmethod
+    def load(cls, path: Path) -> ModelFile:
+        """The model in `path`, weights in the precision they were stored in."""
+        tensors, metadata = read_tensors(path, FORMAT)
+        try:
+            recipe = Recipe.from_dict(json.loads(metadata["recipe"]), name=str(path))
+            vocabulary = Vocabulary(metadata["vocabulary"])
+            facts = json.loads(metadata["facts"])
+        except (KeyError, ValueError, RecipeError, DataError) as error:
+            raise ModelFileError(
+                f"{path}: damaged model file ({error}); fetch or train it anew"
+            ) from None
+        expected = recipe.network.weight_shapes(len(vocabulary))
+        found = {name: tensor.shape for name, tensor in tensors.items()}
+        if found != expected:
+            wrong = next(n for n in {**expected, **found} if found.get(n) != expected.get(n))
+            raise ModelFileError(
+                f"{path}: weight {wrong} has shape {found.get(wrong)}, "
+                f"the recipe asks for {expected.get(wrong)}; fetch or train it anew"
+            )
+        return cls(tensors, recipe, vocabulary, facts)
+
+
+def read_tensors(path: Path, file_format: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """(tensors, metadata) of a safetensors file whose metadata names `file_format`."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != file_format:
+                raise ModelFileError(
+                    f"{path}: found format {metadata.get('format', 'unnamed')!r}, "
+                    f"expected {file_format!r}; is it another program's file?"
+                )
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: no such file") from None
+    except (SafetensorError, OSError, TypeError) as error:
+        raise ModelFileError(
+            f"{path}: not a whole safetensors file ({error}); fetch or train it anew"
+        ) from None
+
+
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, sort_keys=True)

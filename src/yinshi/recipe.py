@@ -1,0 +1,294 @@
+"""Recipes: what to prepare, which network, how to train. Frozen dataclasses ⇄ TOML.
+
+    recipe = load_recipe("smoke", overrides=["training.epochs=3"])
+
+Every fault of a recipe is reported at once, each with the nearest valid name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from importlib import resources
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from yinshi.errors import RecipeError, UsageError
+
+Bound = tuple[float, float]
+
+
+def _number(default: Any, low: float, high: float = math.inf) -> Any:
+    """A numeric field with its closed range."""
+    return field(default=default, metadata={"range": (low, high)})
+
+
+@dataclass(frozen=True)
+class CorpusRecipe:
+    """What `yinshi prepare` makes of the sources. Lengths count punctuation."""
+
+    collection: Literal["tang", "song", "all"] = "tang"
+    script: Literal["traditional", "simplified"] = "traditional"
+    form: Literal["any", "五绝", "七绝", "五律", "七律"] = "any"
+    min_length: int = _number(4, 1)
+    max_length: int = _number(126, 2)
+    too_long: Literal["drop", "truncate"] = "truncate"
+    sample: int | None = _number(None, 1)
+    min_frequency: int = _number(1, 1)
+    max_vocabulary: int | None = _number(None, 5)
+    ratio: tuple[float, ...] = (8, 1, 1)
+    seed: int = _number(0, 0)
+
+    def faults(self) -> list[str]:
+        found = []
+        if self.min_length > self.max_length:
+            found.append(f"min_length {self.min_length} is above max_length {self.max_length}")
+        if len(self.ratio) not in (2, 3) or not all(0 < r < math.inf for r in self.ratio):
+            found.append(
+                f"ratio {list(self.ratio)}: expected train, validation[, test] as positive numbers"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class NetworkRecipe:
+    """Embedding → LSTM → Dropout → Linear.
+
+    With `tie_weights` the output layer's weight *is* the embedding's; where `hidden` differs from
+    `embedding`, a projection H → E without bias stands between (Press & Wolf 2017,
+    arXiv 1608.05859).
+    """
+
+    embedding: int = _number(128, 1)
+    hidden: int = _number(256, 1)
+    layers: int = _number(1, 1, 3)
+    dropout: float = _number(0.2, 0, 0.95)
+    tie_weights: bool = False
+
+    def faults(self) -> list[str]:
+        return []
+
+    @property
+    def has_projection(self) -> bool:
+        return self.tie_weights and self.hidden != self.embedding
+
+    def weight_shapes(self, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
+        """Name → shape of every weight, in PyTorch's names and gate order (i, f, g, o)."""
+        V, E, H = vocabulary_size, self.embedding, self.hidden
+        shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (V, E)}
+        for layer in range(self.layers):
+            shapes |= {
+                f"lstm.weight_ih_l{layer}": (4 * H, E if layer == 0 else H),
+                f"lstm.weight_hh_l{layer}": (4 * H, H),
+                f"lstm.bias_ih_l{layer}": (4 * H,),
+                f"lstm.bias_hh_l{layer}": (4 * H,),
+            }
+        if self.has_projection:
+            shapes["projection.weight"] = (E, H)
+        if not self.tie_weights:
+            shapes["output.weight"] = (V, H)
+        shapes["output.bias"] = (V,)
+        return shapes
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """How to train. Perplexity is watched on the validation split after each epoch."""
+
+    optimizer: Literal["sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw"] = "adamw"
+    learning_rate: float = _number(1e-3, 0)
+    momentum: float = _number(0.0, 0, 1)
+    weight_decay: float = _number(0.0, 0)
+    schedule: Literal["constant", "one-cycle", "cosine"] = "constant"
+    warmup: float = _number(0.1, 0, 1)
+    clip_norm: float | None = _number(1.0, 0)
+    epochs: int = _number(10, 1)
+    patience: int | None = _number(None, 1)
+    batch_size: int = _number(64, 1)
+    precision: Literal["auto", "float64", "float32", "bfloat16"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    checkpoint_every: int = _number(500, 1)
+    seed: int = _number(0, 0)
+
+    def faults(self) -> list[str]:
+        found = []
+        if self.learning_rate == 0:
+            found.append("learning_rate 0: expected a number above 0")
+        if self.clip_norm == 0:
+            found.append("clip_norm 0: expected a number above 0; leave it out for no clipping")
+        if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
+            found.append(f"momentum is not used by {self.optimizer}, only by sgd and rmsprop")
+        return found
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole experiment. `name` and `description` are shown by `yinshi recipes`."""
+
+    name: str = "unnamed"
+    description: str = ""
+    corpus: CorpusRecipe = CorpusRecipe()
+    network: NetworkRecipe = NetworkRecipe()
+    training: TrainingRecipe = TrainingRecipe()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], name: str = "") -> Recipe:
+        """The recipe of nested `values`; raises RecipeError with *all* its faults."""
+        faults: list[str] = []
+        recipe = _build(cls, values, "", faults)
+        if faults:
+            raise RecipeError(name or str(values.get("name", "unnamed")), faults)
+        assert isinstance(recipe, Recipe)
+        return recipe
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain values; what is None (TOML has no null) is left out."""
+        return _without_none(asdict(self))
+
+
+def recipe_names() -> list[str]:
+    """The recipes shipped in the package."""
+    folder = resources.files("yinshi") / "recipes"
+    return sorted(
+        p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")
+    )
+
+
+def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """A shipped recipe by name, or one from a path; then `section.key=value` overrides (TOML)."""
+    name = str(name_or_path)
+    values = _parse(name, _read(name))
+    faults: list[str] = []
+    for override in overrides:
+        _override(values, override, faults)
+    recipe = _build(Recipe, values, "", faults)
+    if faults:
+        raise RecipeError(name, faults)
+    assert isinstance(recipe, Recipe)
+    return recipe
+
+
+def _read(name: str) -> str:
+    if name in recipe_names():
+        return (resources.files("yinshi") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+    path = Path(name)
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        hint = _nearest(name, recipe_names())
+        raise UsageError(f"no recipe {name!r}{hint}; `yinshi recipes` lists them") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"recipe {name}: not a readable TOML file ({error})") from None
+
+
+def _parse(name: str, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(name, [f"not TOML: {error}"]) from None
+
+
+def _override(values: dict[str, Any], override: str, faults: list[str]) -> None:
+    key, equals, text = override.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        faults.append(f"{override!r}: expected section.key=value, e.g. training.epochs=3")
+        return
+    try:
+        value = tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # a bare word is a string: training.optimizer=sgd
+    target = values
+    for part in path[:-1]:
+        target = target.setdefault(part, {})
+        if not isinstance(target, dict):
+            faults.append(f"{key}: {part} is a value, not a section")
+            return
+    if value == "none":
+        target.pop(path[-1], None)
+    else:
+        target[path[-1]] = value
+
+
+def _build(kind: type, values: Mapping[str, Any], prefix: str, faults: list[str]) -> Any:
+    """An instance of the dataclass `kind`; every fault found is appended to `faults`."""
+    hints = get_type_hints(kind)
+    known = {f.name: f for f in fields(kind)}
+    built: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            faults.append(f"unknown key {prefix}{key}{_nearest(prefix + key, _all_keys())}")
+            continue
+        if is_dataclass(hints[key]):
+            if isinstance(value, Mapping):
+                built[key] = _build(hints[key], value, f"{prefix}{key}.", faults)
+            else:
+                faults.append(f"{prefix}{key}: found {value!r}, expected a section")
+            continue
+        fault, converted = _convert(value, hints[key], known[key].metadata.get("range"))
+        if fault:
+            faults.append(f"{prefix}{key}: found {value!r}, expected {fault}")
+        else:
+            built[key] = converted
+    instance = kind(**built)
+    if hasattr(instance, "faults"):
+        faults += [f"{prefix}{fault}" for fault in instance.faults()]
+    return instance
+
+
+def _convert(value: Any, hint: Any, bounds: Bound | None) -> tuple[str, Any]:
+    """(what was expected, or "" if it fits; the value as `hint`'s type)."""
+    if get_origin(hint) in (Union, UnionType):
+        hint = next(option for option in get_args(hint) if option is not type(None))
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+        return ("" if value in choices else "one of " + ", ".join(choices)), value
+    if get_origin(hint) is tuple:
+        if isinstance(value, list | tuple) and all(_is_number(v) for v in value):
+            return "", tuple(value)
+        return "a list of numbers", None
+    if hint is float and _is_number(value):
+        value = float(value)
+    if type(value) is not hint or (hint is float and not math.isfinite(value)):
+        return {int: "a whole number", float: "a number", bool: "true or false"}.get(
+            hint, "a text in quotes"
+        ), None
+    if bounds and not bounds[0] <= value <= bounds[1]:
+        low, high = bounds
+        return (f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"), None
+    return "", value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _all_keys() -> list[str]:
+    keys = []
+    for top in fields(Recipe):
+        section = top.default
+        if section is not MISSING and is_dataclass(section):
+            keys += [f"{top.name}.{f.name}" for f in fields(section)]
+        keys.append(top.name)
+    return keys
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    """ ", nearest valid name: …" or nothing. A bare key also finds its section's."""
+    found = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if not found:
+        last = {n.rpartition(".")[2]: n for n in names}
+        found = [last[m] for m in difflib.get_close_matches(name.rpartition(".")[2], last, n=1)]
+    return f" (nearest valid name: {found[0]})" if found else ""
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value is not None
+    }

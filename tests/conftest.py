@@ -1,0 +1,32 @@
+"""Fixtures shared by all tests. The real corpus lies beside the checkout, or its tests skip."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _shared(name: str) -> Path:
+    path = SHARED / "corpus" / name
+    if not path.exists():
+        reason = f"needs ../shared/corpus/{name}"
+        if os.environ.get("CI"):
+            pytest.fail(f"{reason}; CI must have it")
+        pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tang_archive() -> Path:
+    """全唐詩 and 全宋詩, traditional characters (.tar.xz)."""
+    return _shared("chinese-poetry-99ebbef.tar.xz")
+
+
+@pytest.fixture(scope="session")
+def simplified_archive() -> Path:
+    """全唐诗, simplified characters (.zip)."""
+    return _shared("chinese-poetry-zhCN-61dd34e.zip")
