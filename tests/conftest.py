@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from small_poems import small_poems
+
+from yinshi.corpus.dataset import write_dataset
+from yinshi.corpus.vocabulary import Vocabulary
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -30,3 +34,14 @@ def tang_archive() -> Path:
 def simplified_archive() -> Path:
     """全唐诗, simplified characters (.zip)."""
     return _shared("chinese-poetry-zhCN-61dd34e.zip")
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared folder: 80 quatrains to train on, 12 to validate, 12 to test."""
+    poems = small_poems(104)
+    splits = {"train": poems[:80], "validation": poems[80:92], "test": poems[92:]}
+    vocabulary = Vocabulary.count(poem.text for poem in splits["train"])
+    folder = tmp_path_factory.mktemp("data") / "small"
+    write_dataset(folder, splits, vocabulary, {"options": {}})
+    return folder

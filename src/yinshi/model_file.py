@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from yinshi.errors import DataError, ModelFileError, RecipeError
 from yinshi.recipe import Recipe
 
 FORMAT = "yinshi-model-1"
+BEST = "best.safetensors"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,25 @@ class ModelFile:
                 f"the recipe asks for {expected.get(wrong)}; fetch or train it anew"
             )
         return cls(tensors, recipe, vocabulary, facts)
+
+
+def resolve_model(path: Path | None) -> Path:
+    """The model file meant by `path`: a file, a run's folder (its best), or None: the shipped one.
+
+    Raises ModelFileError where there is no such file.
+    """
+    if path is None:
+        found = Path(str(resources.files("yinshi"))) / "models" / "tang.safetensors"
+        advice = "the package is not whole, install it anew or name a model file"
+    elif path.is_dir():
+        found = path / BEST
+        advice = "expected a model file or the folder of a run"
+    else:
+        found = path
+        advice = "expected a model file, the folder of a run, or nothing for the shipped model"
+    if not found.is_file():
+        raise ModelFileError(f"{found}: no such file; {advice}")
+    return found
 
 
 def read_tensors(path: Path, file_format: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:

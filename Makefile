@@ -1,0 +1,41 @@
+# Everything a person or CI runs. `make poem` needs Python ≥ 3.11 and the network once; nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: poem test test-all lint format bench clean
+
+poem: .venv/base
+	@$(BIN)/yinshi write 日 红 山 夜 湖 海 月 --seed 1
+
+test: .venv/all
+	$(BIN)/python -m pytest
+
+test-all: .venv/all
+	$(BIN)/python -m pytest -m ""
+
+lint: .venv/all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/all
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/all
+	$(BIN)/python benchmarks/cold_start.py
+	$(BIN)/python benchmarks/prepare.py
+
+clean:
+	rm -rf .venv
+
+.venv/base: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(INSTALL) -e .
+	touch $@
+
+.venv/all: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(INSTALL) -e '.[all]'
+	touch $@ .venv/base

@@ -1,0 +1,128 @@
+"""The PyTorch engine under the training loop: one step, one evaluation, the whole state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from yinshi.errors import TrainingError
+from yinshi.nets.language_model import LanguageModel
+from yinshi.nets.optimizers import make_optimizer
+from yinshi.recipe import Recipe
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class TorchLearner:
+    """Implements `training.loop.Learner` (see there) with autograd.
+
+    Dropout draws from PyTorch's global generator, which is seeded here and is part of `state()`.
+    """
+
+    def __init__(self, recipe: Recipe, weights: Mapping[str, NDArray[Any]]) -> None:
+        training = recipe.training
+        self.device = choose_device(training.device)
+        self.precision = choose_precision(training.precision, self.device)
+        torch.manual_seed(training.seed)
+        self.network = LanguageModel(recipe.network, len(weights["embedding.weight"]))
+        self.network.to(self.device, torch.float64 if self.precision == "float64" else None)
+        self._load_weights(weights)
+        self.optimizer = make_optimizer(self.network.parameters(), training)
+        self.clip_norm = training.clip_norm
+
+    def train_batch(
+        self,
+        inputs: NDArray[np.int32],
+        targets: NDArray[np.int32],
+        mask: NDArray[np.bool_],
+        learning_rate: float,
+    ) -> Tensor:
+        """One update; returns the batch's summed nats, left on the device."""
+        self.network.train()
+        nats = self._nats(inputs, targets, mask)
+        self.optimizer.zero_grad()
+        (nats / int(mask.sum())).backward()  # type: ignore[no-untyped-call]
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+        return nats.detach().double()
+
+    @torch.no_grad()
+    def evaluate_batch(
+        self, inputs: NDArray[np.int32], targets: NDArray[np.int32], mask: NDArray[np.bool_]
+    ) -> Tensor:
+        """The batch's summed nats without dropout."""
+        self.network.eval()
+        return self._nats(inputs, targets, mask).double()
+
+    def _nats(
+        self, inputs: NDArray[np.int32], targets: NDArray[np.int32], mask: NDArray[np.bool_]
+    ) -> Tensor:
+        arrays = [torch.from_numpy(a).to(self.device) for a in (inputs, targets, mask)]
+        bfloat16 = self.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
+            nats: Tensor = self.network(arrays[0].long(), arrays[1].long(), arrays[2])
+        return nats
+
+    def weights(self) -> Arrays:
+        """Name → weight, as a model file holds them (a tied weight once)."""
+        return {name: p.detach().cpu().numpy() for name, p in self.network.named_parameters()}
+
+    def state(self) -> Arrays:
+        """Everything that the next step depends on, as arrays."""
+        arrays = {f"weights.{name}": weight for name, weight in self.weights().items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            for name, value in moments.items():
+                if value is not None:
+                    arrays[f"optimizer.{index}.{name}"] = torch.as_tensor(value).cpu().numpy()
+        arrays["rng.cpu"] = torch.get_rng_state().numpy()
+        if self.device.type == "cuda":
+            arrays["rng.cuda"] = torch.cuda.get_rng_state(self.device).numpy()
+        return arrays
+
+    def load_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from `state()`."""
+        parts: dict[str, Arrays] = {"weights": {}, "optimizer": {}, "rng": {}}
+        for key, array in arrays.items():
+            part, _, name = key.partition(".")
+            parts[part][name] = array
+        self._load_weights(parts["weights"])
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, array in parts["optimizer"].items():
+            index, _, name = key.partition(".")
+            moments.setdefault(int(index), {})[name] = torch.from_numpy(array)
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        torch.set_rng_state(torch.from_numpy(parts["rng"]["cpu"]))
+        if "cuda" in parts["rng"] and self.device.type == "cuda":
+            torch.cuda.set_rng_state(torch.from_numpy(parts["rng"]["cuda"]), self.device)
+
+    def _load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        with torch.no_grad():
+            for name, parameter in self.network.named_parameters():
+                parameter.copy_(torch.from_numpy(np.ascontiguousarray(weights[name])))
+
+
+def choose_device(wish: str) -> torch.device:
+    """`auto` is CUDA where there is a GPU."""
+    available = torch.cuda.is_available()
+    if wish == "cuda" and not available:
+        raise TrainingError("device cuda: no GPU is visible to PyTorch; use auto or cpu")
+    return torch.device("cuda" if available and wish != "cpu" else "cpu")
+
+
+def choose_precision(wish: str, device: torch.device) -> str:
+    """`auto` is bfloat16 where the processor multiplies it natively, else float32."""
+    if wish != "auto":
+        return wish
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    native = torch.cpu.get_capabilities()
+    return "bfloat16" if native.get("avx512_bf16") or native.get("amx_bf16") else "float32"

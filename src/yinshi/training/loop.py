@@ -1,0 +1,196 @@
+"""The one training loop. It knows batches, schedules, checkpoints, and nothing of the network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol, SupportsFloat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yinshi.corpus.batches import Batch, batch_count, evaluation_batches, training_batches
+from yinshi.errors import TrainingError
+from yinshi.recipe import TrainingRecipe
+from yinshi.training.checkpoints import Progress, save_checkpoint
+from yinshi.training.early_stopping import EarlyStopping
+from yinshi.training.metrics import Metrics
+from yinshi.training.schedules import make_schedule
+
+#: Steps between two lines of metrics: the only points at which the loop waits for the device.
+LOG_EVERY = 20
+
+Ids = NDArray[np.int32]
+Arrays = dict[str, NDArray[Any]]
+Watch = Callable[["Loop", dict[str, Any]], None]
+
+
+class Learner(Protocol):
+    """A network with its optimizer, whatever computes it. Batches are time-major (T, B)."""
+
+    precision: str
+
+    def train_batch(
+        self, inputs: Ids, targets: Ids, mask: NDArray[np.bool_], learning_rate: float
+    ) -> SupportsFloat:
+        """One update; the batch's summed nats (before it), which may still be being computed."""
+
+    def evaluate_batch(self, inputs: Ids, targets: Ids, mask: NDArray[np.bool_]) -> SupportsFloat:
+        """The batch's summed nats, without dropout and without an update."""
+
+    def weights(self) -> Arrays: ...
+
+    def state(self) -> Arrays: ...
+
+    def load_state(self, arrays: Mapping[str, NDArray[Any]]) -> None: ...
+
+
+class Stopped(Exception):  # noqa: N818 (not an error: the user asked)
+    """The run was asked to stop; its checkpoint is written."""
+
+
+@dataclass
+class Loop:
+    """Trains `learner` from `progress` to the end of the recipe.
+
+    train, validation   encoded poems
+    save_best           called with the progress after each epoch that is the best so far
+    watch               called at each line of metrics with (this loop, the record)
+    should_stop         asked after each step
+    """
+
+    learner: Learner
+    training: TrainingRecipe
+    train: Sequence[Ids]
+    validation: Sequence[Ids]
+    checkpoint: Path
+    metrics: Metrics
+    progress: Progress
+    save_best: Callable[[Progress], None]
+    watch: Watch
+    should_stop: Callable[[], bool]
+
+    def __post_init__(self) -> None:
+        batches = batch_count(len(self.train), self.training.batch_size)
+        self.total_steps = self.training.epochs * batches
+        self.schedule = make_schedule(self.training, self.total_steps)
+        self.stopping = EarlyStopping(
+            self.training.patience, self.progress.best, self.progress.epochs_without_gain
+        )
+        self._since = perf_counter()
+        self._logged_seconds = self.progress.seconds
+
+    def run(self) -> Progress:
+        """Train to the end; raises Stopped after a wish to stop, TrainingError on NaN."""
+        while self.progress.epoch < self.training.epochs and not self.stopping.exhausted:
+            self._epoch()
+            self._validate()
+        return self.progress
+
+    def _epoch(self) -> None:
+        training, progress = self.training, self.progress
+        nats: Any = progress.nats
+        for batch in training_batches(
+            self.train, training.batch_size, training.seed, progress.epoch, progress.batch
+        ):
+            rate = self.schedule(progress.step)
+            nats = nats + self.learner.train_batch(batch.inputs, batch.targets, batch.mask, rate)
+            self._count(batch)
+            if progress.step % LOG_EVERY == 0:
+                progress.nats = float(nats)
+                self._log(rate)
+                nats = 0.0
+            stop = self.should_stop()
+            if stop or progress.step % training.checkpoint_every == 0:
+                progress.nats = float(nats)
+                self._save()
+            if stop:
+                raise Stopped
+        progress.nats = float(nats)
+
+    def _count(self, batch: Batch) -> None:
+        self.progress.step += 1
+        self.progress.batch += 1
+        self.progress.tokens += batch.tokens
+        self.progress.total_tokens += batch.tokens
+
+    def _log(self, learning_rate: float) -> None:
+        """A line of metrics for the steps since the last one."""
+        progress = self.progress
+        per_token = progress.nats / progress.tokens
+        self._check(per_token)
+        self._clock()
+        record = {
+            "kind": "train",
+            "step": progress.step,
+            "epoch": progress.epoch + 1,
+            "nats": per_token,
+            "perplexity": _exp(per_token),
+            "learning_rate": learning_rate,
+            "tokens_per_second": progress.tokens / (progress.seconds - self._logged_seconds),
+        }
+        progress.nats, progress.tokens = 0.0, 0
+        self._logged_seconds = progress.seconds
+        self._report(record)
+
+    def _validate(self) -> None:
+        """Close the epoch: measure, keep the best, write a checkpoint."""
+        progress = self.progress
+        nats, tokens = 0.0, 0
+        for batch in evaluation_batches(self.validation, self.training.batch_size):
+            nats += float(self.learner.evaluate_batch(batch.inputs, batch.targets, batch.mask))
+            tokens += batch.tokens
+        self._check(nats)
+        progress.epoch, progress.batch = progress.epoch + 1, 0
+        perplexity = _exp(nats / tokens)
+        improved = self.stopping.improved(perplexity)
+        progress.best = self.stopping.best
+        progress.epochs_without_gain = self.stopping.epochs_without_gain
+        self._clock()
+        self._logged_seconds = progress.seconds
+        if improved:
+            self.save_best(progress)
+        self._report(
+            {
+                "kind": "validation",
+                "step": progress.step,
+                "epoch": progress.epoch,
+                "nats": nats / tokens,
+                "perplexity": perplexity,
+            }
+        )
+        self._save()
+
+    def _report(self, record: dict[str, Any]) -> None:
+        self.metrics.append(record)
+        self.watch(self, record)
+
+    def _save(self) -> None:
+        """Write the checkpoint, unless an update has just spoilt the weights."""
+        arrays = self.learner.state()
+        whole = all(np.isfinite(a).all() for a in arrays.values() if a.dtype.kind == "f")
+        self._check(0.0 if whole else math.nan)
+        self._clock()
+        self.progress.metrics_bytes = self.metrics.size
+        save_checkpoint(self.checkpoint, self.progress, arrays)
+
+    def _clock(self) -> None:
+        """Add the seconds since the last call to the run's."""
+        now = perf_counter()
+        self.progress.seconds += now - self._since
+        self._since = now
+
+    def _check(self, nats: float) -> None:
+        if not math.isfinite(nats):
+            raise TrainingError(
+                f"the network became {nats} near step {self.progress.step}; the last checkpoint is "
+                "from before that: start anew with a smaller training.learning_rate or clip_norm"
+            )
+
+
+def _exp(nats: float) -> float:
+    """e^nats, infinite where a float can't hold it."""
+    return math.exp(nats) if nats < 700 else math.inf

@@ -1,0 +1,150 @@
+"""A training run and its folder.
+
+run.json            recipe, data folder and hash, engine: what `--resume` needs
+metrics.jsonl       see metrics.py
+last.safetensors    the checkpoint
+best.safetensors    the model of the best epoch, for `write` and `evaluate`
+curves.svg          drawn at the end
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from yinshi import __version__
+from yinshi.atomic import write_atomically
+from yinshi.corpus.dataset import Dataset
+from yinshi.engine.initializers import initial_weights
+from yinshi.errors import MissingExtraError, TrainingError
+from yinshi.model_file import ModelFile
+from yinshi.recipe import Recipe
+from yinshi.training.checkpoints import Progress, load_checkpoint
+from yinshi.training.loop import Learner, Loop, Watch
+from yinshi.training.metrics import Metrics, draw_curves
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run in `folder`. `start` makes a new one, `resume` finds one that was interrupted."""
+
+    folder: Path
+    recipe: Recipe
+    data: Path
+    data_hash: str
+
+    @classmethod
+    def start(cls, recipe: Recipe, data: Path, folder: Path) -> Run:
+        """A new run; refuses a folder that holds anything."""
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise TrainingError(
+                f"{folder}: already there and not empty; choose another --out, "
+                f"or go on with `yinshi train --resume {folder}`"
+            )
+        run = cls(folder, recipe, data.resolve(), Dataset.load(data).hash)
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {"recipe": recipe.to_dict(), "data": str(run.data), "data_hash": run.data_hash}
+        content = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
+        write_atomically(folder / "run.json", content.encode())
+        return run
+
+    @classmethod
+    def resume(cls, folder: Path) -> Run:
+        """The run in `folder`."""
+        try:
+            facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+            recipe = Recipe.from_dict(facts["recipe"])
+            return cls(folder, recipe, Path(facts["data"]), facts["data_hash"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(f"{folder}: holds no training run ({error})") from None
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "best.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "last.safetensors"
+
+    def train(
+        self,
+        watch: Watch = lambda loop, record: None,
+        should_stop: Callable[[], bool] = lambda: False,
+        tensorboard: bool = False,
+    ) -> Progress:
+        """Train from the checkpoint, or from the start where there is none yet.
+
+        Raises `loop.Stopped` after `should_stop`, TrainingError on NaN or changed data.
+        """
+        loop = self._loop(watch, should_stop, tensorboard)
+        try:
+            progress = loop.run()
+        finally:
+            loop.metrics.close()
+        draw_curves(self.folder)
+        return progress
+
+    def _loop(
+        self,
+        watch: Watch,
+        should_stop: Callable[[], bool],
+        tensorboard: bool,
+    ) -> Loop:
+        dataset = Dataset.load(self.data)
+        if dataset.hash != self.data_hash:
+            raise TrainingError(
+                f"{self.data}: prepared anew since this run began; start a new run on it"
+            )
+        learner = self._learner(len(dataset.vocabulary))
+        progress = Progress()
+        if self.checkpoint.exists():
+            progress, arrays = load_checkpoint(self.checkpoint)
+            learner.load_state(arrays)
+
+        def save_best(progress: Progress) -> None:
+            facts = self._facts(progress, learner.precision)
+            model = ModelFile(learner.weights(), self.recipe, dataset.vocabulary, facts)
+            model.save(self.best)
+
+        encode = dataset.vocabulary.encode
+        return Loop(
+            learner=learner,
+            training=self.recipe.training,
+            train=[encode(text) for text in dataset.texts("train")],
+            validation=[encode(text) for text in dataset.texts("validation")],
+            checkpoint=self.checkpoint,
+            metrics=Metrics(self.folder, progress.metrics_bytes, tensorboard),
+            progress=progress,
+            save_best=save_best,
+            watch=watch,
+            should_stop=should_stop,
+        )
+
+    def _learner(self, vocabulary_size: int) -> Learner:
+        try:
+            from yinshi.nets.learner import TorchLearner
+        except ImportError:
+            raise MissingExtraError("training", "train") from None
+        network = self.recipe.network
+        rng = np.random.default_rng(self.recipe.training.seed)
+        shapes = network.weight_shapes(vocabulary_size)
+        return TorchLearner(self.recipe, initial_weights(shapes, network.hidden, rng))
+
+    def _facts(self, progress: Progress, precision: str) -> dict[str, Any]:
+        return {
+            "data_hash": self.data_hash,
+            "validation_perplexity": progress.best,
+            "epochs": progress.epoch,
+            "steps": progress.step,
+            "tokens": progress.total_tokens,
+            "seconds": round(progress.seconds),
+            "precision": precision,
+            "date": date.today().isoformat(),
+            "yinshi": __version__,
+        }

@@ -1,0 +1,148 @@
+"""The PyTorch network beside the NumPy engine: same weights, same nats."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from yinshi.corpus.batches import pad
+from yinshi.engine.initializers import initial_weights
+from yinshi.engine.language_model import LanguageModel as EngineModel
+from yinshi.nets.learner import TorchLearner
+from yinshi.recipe import NetworkRecipe, Recipe, TrainingRecipe
+
+V = 30
+
+
+def learner_of(network: NetworkRecipe, **training: object) -> TorchLearner:
+    recipe = Recipe(network=network, training=TrainingRecipe(**training))  # type: ignore[arg-type]
+    weights = initial_weights(network.weight_shapes(V), network.hidden, np.random.default_rng(3))
+    return TorchLearner(recipe, weights)
+
+
+def batch_of(*lengths: int, seed: int = 0) -> object:
+    rng = np.random.default_rng(seed)
+    poems = [rng.integers(4, V, size=n).astype(np.int32) for n in lengths]
+    return pad(poems, np.arange(len(poems)))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        NetworkRecipe(embedding=6, hidden=8),
+        NetworkRecipe(embedding=6, hidden=8, layers=3, tie_weights=True),
+        NetworkRecipe(embedding=8, hidden=8, layers=2, tie_weights=True),
+    ],
+)
+def test_nats_equal_the_engines(network: NetworkRecipe) -> None:
+    learner = learner_of(network, precision="float64", device="cpu")
+    batch = batch_of(9, 5, 5, 1)
+    engine = EngineModel(learner.weights(), dtype=np.float64)
+    expected = engine.token_nats(batch.inputs, batch.targets, batch.lengths).sum()
+    found = float(learner.evaluate_batch(batch.inputs, batch.targets, batch.mask))
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_parameters_are_those_of_the_recipe() -> None:
+    for tie in (False, True):
+        network = NetworkRecipe(embedding=6, hidden=8, layers=2, tie_weights=tie)
+        shapes = {name: w.shape for name, w in learner_of(network).weights().items()}
+        assert shapes == network.weight_shapes(V)
+
+
+def test_padding_changes_neither_nats_nor_gradients() -> None:
+    """A poem alone and the same poem beside a longer one: the sum is the sum of the parts."""
+    learner = learner_of(NetworkRecipe(embedding=6, hidden=8), precision="float64", device="cpu")
+
+    def nats(batch: object) -> float:
+        return float(learner.evaluate_batch(batch.inputs, batch.targets, batch.mask))
+
+    rng = np.random.default_rng(1)
+    poems = [rng.integers(4, V, size=n).astype(np.int32) for n in (9, 3)]
+    apart = sum(nats(pad(poems, np.array([i]))) for i in (0, 1))
+    assert nats(pad(poems, np.array([0, 1]))) == pytest.approx(apart, rel=1e-13)
+
+
+def test_a_step_is_sgd_on_the_mean_gradient() -> None:
+    """θ ← θ − lr · ∂(mean nats)/∂θ, against central differences for a few weights."""
+    network = NetworkRecipe(embedding=4, hidden=5, dropout=0.0)
+    learner = learner_of(
+        network, optimizer="sgd", clip_norm=None, precision="float64", device="cpu"
+    )
+    batch = batch_of(4, 2)
+    before = {name: w.copy() for name, w in learner.weights().items()}
+    learner.train_batch(batch.inputs, batch.targets, batch.mask, learning_rate=0.1)
+    after = learner.weights()
+
+    def mean_nats(weights: dict[str, np.ndarray]) -> float:
+        engine = EngineModel(weights, dtype=np.float64)
+        total = engine.token_nats(batch.inputs, batch.targets, batch.lengths).sum()
+        return float(total) / batch.tokens
+
+    for name in before:
+        index = tuple(np.random.default_rng(0).integers(0, before[name].shape))
+        if name == "embedding.weight":
+            index = (batch.inputs[1, 0], 2)
+        high, low = dict(before), dict(before)
+        high[name], low[name] = before[name].copy(), before[name].copy()
+        high[name][index] += 1e-5
+        low[name][index] -= 1e-5
+        slope = (mean_nats(high) - mean_nats(low)) / 2e-5
+        step = after[name][index] - before[name][index]
+        assert step == pytest.approx(-0.1 * slope, rel=1e-6, abs=1e-11), name
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("sgd", torch.optim.SGD),
+        ("adagrad", torch.optim.Adagrad),
+        ("adadelta", torch.optim.Adadelta),
+        ("rmsprop", torch.optim.RMSprop),
+        ("adam", torch.optim.Adam),
+        ("adamw", torch.optim.AdamW),
+    ],
+)
+def test_optimizers_by_name(name: str, kind: type) -> None:
+    momentum = 0.9 if name == "sgd" else 0.0
+    learner = learner_of(
+        NetworkRecipe(embedding=4, hidden=5), optimizer=name, momentum=momentum, weight_decay=0.1
+    )
+    assert type(learner.optimizer) is kind
+    group = learner.optimizer.param_groups[0]
+    assert group["weight_decay"] == 0.1
+    assert group.get("momentum", 0.0) == momentum
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw"])
+def test_state_restores_the_next_steps_bitwise(optimizer: str) -> None:
+    network = NetworkRecipe(embedding=6, hidden=8, layers=2, dropout=0.5)
+    first = learner_of(network, optimizer=optimizer, momentum=0.9 if optimizer == "sgd" else 0.0)
+    batches = [batch_of(7, 4, 2, seed=s) for s in range(6)]
+
+    def steps(learner: TorchLearner, part: list[object]) -> None:
+        for batch in part:
+            learner.train_batch(batch.inputs, batch.targets, batch.mask, 0.01)
+
+    steps(first, batches[:3])
+    saved = {name: array.copy() for name, array in first.state().items()}
+    steps(first, batches[3:])
+    second = learner_of(network, optimizer=optimizer, momentum=0.9 if optimizer == "sgd" else 0.0)
+    second.load_state(saved)
+    steps(second, batches[3:])
+    for name, weight in first.weights().items():
+        np.testing.assert_array_equal(second.weights()[name], weight)
+
+
+def test_bfloat16_is_near_float32() -> None:
+    network = NetworkRecipe(embedding=32, hidden=32, dropout=0.0)
+    batch = batch_of(20, 18, 17)
+    exact, rounded = (
+        float(learner.evaluate_batch(batch.inputs, batch.targets, batch.mask))
+        for learner in (
+            learner_of(network, precision=p, device="cpu") for p in ("float32", "bfloat16")
+        )
+    )
+    assert rounded == pytest.approx(exact, rel=5e-3)
+    assert rounded != exact
