@@ -52,10 +52,10 @@ class ModelFile:
         """The model in `path`, weights in the precision they were stored in."""
         tensors, metadata = read_tensors(path, FORMAT)
         try:
-            recipe = Recipe.from_dict(json.loads(metadata["recipe"]), name=str(path))
+            recipe = Recipe.from_dict(dict(json.loads(metadata["recipe"])), name=str(path))
             vocabulary = Vocabulary(metadata["vocabulary"])
-            facts = json.loads(metadata["facts"])
-        except (KeyError, ValueError, RecipeError, DataError) as error:
+            facts = dict(json.loads(metadata["facts"]))
+        except (KeyError, ValueError, TypeError, RecipeError, DataError) as error:
             raise ModelFileError(
                 f"{path}: damaged model file ({error}); fetch or train it anew"
             ) from None

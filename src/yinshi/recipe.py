@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
@@ -20,6 +21,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from yinshi.errors import RecipeError, UsageError
 
 Bound = tuple[float, float]
+
+#: PyTorch's generators take 64 bits.
+MAX_SEED = 2**63 - 1
 
 
 def _number(default: Any, low: float, high: float = math.inf) -> Any:
@@ -41,7 +45,7 @@ class CorpusRecipe:
     min_frequency: int = _number(1, 1)
     max_vocabulary: int | None = _number(None, 5)
     ratio: tuple[float, ...] = (8, 1, 1)
-    seed: int = _number(0, 0)
+    seed: int = _number(0, 0, MAX_SEED)
 
     def faults(self) -> list[str]:
         found = []
@@ -105,14 +109,14 @@ class TrainingRecipe:
     weight_decay: float = _number(0.0, 0)
     schedule: Literal["constant", "one-cycle", "cosine"] = "constant"
     warmup: float = _number(0.1, 0, 1)
-    clip_norm: float | None = _number(1.0, 0)
+    clip_norm: float | None = _number(None, 0)
     epochs: int = _number(10, 1)
     patience: int | None = _number(None, 1)
     batch_size: int = _number(64, 1)
     precision: Literal["auto", "float64", "float32", "bfloat16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint_every: int = _number(500, 1)
-    seed: int = _number(0, 0)
+    seed: int = _number(0, 0, MAX_SEED)
 
     def faults(self) -> list[str]:
         found = []
@@ -127,7 +131,10 @@ class TrainingRecipe:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole experiment. `name` and `description` are shown by `yinshi recipes`."""
+    """A whole experiment. `name` and `description` are shown by `yinshi recipes`.
+
+    A field that may be None is None by default: TOML has no null, so leaving it out has to say it.
+    """
 
     name: str = "unnamed"
     description: str = ""
@@ -146,7 +153,7 @@ class Recipe:
         return recipe
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested plain values; what is None (TOML has no null) is left out."""
+        """Nested plain values; what is None is left out."""
         return _without_none(asdict(self))
 
 
@@ -201,17 +208,15 @@ def _override(values: dict[str, Any], override: str, faults: list[str]) -> None:
     try:
         value = tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
-        value = text.strip()  # a bare word is a string: training.optimizer=sgd
+        word = text.strip()  # a bare word is a string: training.optimizer=sgd
+        value = None if word == "none" else word
     target = values
     for part in path[:-1]:
         target = target.setdefault(part, {})
         if not isinstance(target, dict):
             faults.append(f"{key}: {part} is a value, not a section")
             return
-    if value == "none":
-        target.pop(path[-1], None)
-    else:
-        target[path[-1]] = value
+    target[path[-1]] = value
 
 
 def _build(kind: type, values: Mapping[str, Any], prefix: str, faults: list[str]) -> Any:
@@ -243,6 +248,8 @@ def _build(kind: type, values: Mapping[str, Any], prefix: str, faults: list[str]
 def _convert(value: Any, hint: Any, bounds: Bound | None) -> tuple[str, Any]:
     """(what was expected, or "" if it fits; the value as `hint`'s type)."""
     if get_origin(hint) in (Union, UnionType):
+        if value is None:
+            return "", None
         hint = next(option for option in get_args(hint) if option is not type(None))
     if get_origin(hint) is Literal:
         choices = get_args(hint)
@@ -253,7 +260,7 @@ def _convert(value: Any, hint: Any, bounds: Bound | None) -> tuple[str, Any]:
         return "a list of numbers", None
     if hint is float and _is_number(value):
         value = float(value)
-    if type(value) is not hint or (hint is float and not math.isfinite(value)):
+    if type(value) is not hint or (hint is float and not _is_number(value)):
         return {int: "a whole number", float: "a number", bool: "true or false"}.get(
             hint, "a text in quotes"
         ), None
@@ -264,7 +271,9 @@ def _convert(value: Any, hint: Any, bounds: Bound | None) -> tuple[str, Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether a finite float can hold it: TOML's whole numbers have no largest."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(value) <= sys.float_info.max
 
 
 def _all_keys() -> list[str]:

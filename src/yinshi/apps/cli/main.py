@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -47,7 +47,13 @@ def yinshi() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; an error is one line on stderr and an exit code, not a traceback."""
+    """Run the command line; an error is one line on stderr and an exit code, not a traceback.
+
+    What it prints is UTF-8, whatever the locale: a poem piped to a file must not depend on it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
     sys.exit(_exit_code(arguments))
 
 
@@ -63,9 +69,9 @@ def _exit_code(arguments: list[str] | None) -> Any:
     except YinshiError as error:
         click.echo(f"error: {error}", err=True)
         return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except MemoryError as error:
+        click.echo(f"error: out of memory ({error or 'no details'}); ask for less", err=True)
+        return 1
     except OSError as error:
         click.echo(f"error: {_told(error)}", err=True)
         return 1

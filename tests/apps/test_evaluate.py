@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from yinshi.apps.cli.evaluate import MEANINGS
+from yinshi.apps.cli.main import main
+from yinshi.corpus.dataset import Dataset, write_dataset
+from yinshi.corpus.poem import Poem
+from yinshi.corpus.vocabulary import Vocabulary
+from yinshi.model_file import ModelFile
+from yinshi.recipe import Recipe
+
+TEXTS = ["白日依山盡，黃河入海流。", "明月出天山，蒼茫雲海間。"]
+RECIPE = Recipe.from_dict({"network": {"embedding": 3, "hidden": 4}})
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    poems = [Poem("", "", text, "test") for text in TEXTS]
+    splits = {"train": poems, "validation": poems[:1], "test": poems[1:]}
+    write_dataset(tmp_path / "data", splits, Vocabulary.count(TEXTS), {})
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def run(data: Path, tmp_path: Path) -> Path:
+    """The folder of a run whose best model has weights of 0: its perplexity is V."""
+    dataset = Dataset.load(data)
+    shapes = RECIPE.network.weight_shapes(len(dataset.vocabulary))
+    weights = {name: np.zeros(shape) for name, shape in shapes.items()}
+    model = ModelFile(weights, RECIPE, dataset.vocabulary, {"data_hash": dataset.hash})
+    (tmp_path / "run").mkdir()
+    model.save(tmp_path / "run" / "best.safetensors")
+    return tmp_path / "run"
+
+
+def evaluate(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    return int(stopped.value.code or 0), out, err
+
+
+def test_json(data: Path, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = evaluate(capsys, run, "--data", data, "--json", "--pad-to", 20)
+    found = json.loads(out)
+    V = len(Dataset.load(data).vocabulary)
+    assert (code, err) == (0, "")
+    assert found["perplexity"] == pytest.approx(V)
+    assert list(found["conventions"]) == [
+        "per_token",
+        "per_character",
+        "padded_to_20",
+        "mean_of_poems",
+        "base2_of_nats",
+    ]
+    assert found["conventions"]["padded_to_20"] == pytest.approx(V ** (13 / 20))
+    assert found["unknown_rate"] == 0
+    assert (found["tokens"], found["poems"], found["vocabulary_size"]) == (13, 1, V)
+    assert 1 < found["baseline"] < V
+    assert (found["split"], found["warnings"]) == ("test", [])
+
+
+def test_card(data: Path, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = evaluate(capsys, run / "best.safetensors", "--data", data)
+    lines = out.splitlines()
+    assert lines[0] == f"{run / 'best.safetensors'} on the test split of {data}"
+    V = len(Dataset.load(data).vocabulary)
+    assert (code, err) == (0, "")  # no bar where there is no terminal
+    assert any(line.split()[:2] == ["per_token", f"{V:.2f}"] for line in lines)
+    assert all(meaning in out for meaning in MEANINGS.values())  # none is cut or wrapped
+    assert any(line.split()[0] == "trigram" for line in lines if line.strip())
+    assert lines[-1] == f"poems 1, tokens 13, V {V}, unknown characters 0.00%"
+
+
+def test_card_says_when_figures_can_not_be_compared(
+    data: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = evaluate(capsys, run, "--data", data, "--split", "train")
+    assert code == 0
+    assert "note: these are the training poems" in out
+
+
+def test_bad_input_is_one_line(
+    data: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign, cut = tmp_path / "foreign.safetensors", tmp_path / "cut.safetensors"
+    foreign.write_text("not a model")
+    cut.write_bytes((run / "best.safetensors").read_bytes()[:-100])
+    cases = [
+        ((tmp_path / "absent", "--data", data), "no such file; expected a model file"),
+        ((data, "--data", data), "best.safetensors: no such file; expected a model file or"),
+        ((foreign, "--data", data), "not a whole safetensors file"),
+        ((cut, "--data", data), "not a whole safetensors file"),
+        ((run, "--data", tmp_path / "absent"), "found no such folder, expected prepared data"),
+        ((run, "--data", data, "--split", "dev"), "no split 'dev', expected one of train"),
+    ]
+    for arguments, message in cases:
+        code, out, err = evaluate(capsys, *arguments)
+        assert (code, out) == (1, "")
+        assert err.startswith("error: ")
+        assert message in err
+        assert err.count("\n") == 1
+
+
+def test_bad_usage(run: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ((run,), (run, "--data", data, "--pad-to", "0")):
+        code, out, err = evaluate(capsys, *arguments)
+        assert (code, out) == (2, "")
+        assert "--data" in err or "--pad-to" in err
