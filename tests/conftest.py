@@ -45,3 +45,15 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "small"
     write_dataset(folder, splits, vocabulary, {"options": {}})
     return folder
+
+
+@pytest.fixture(scope="session")
+def tang_dataset(tang_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """全唐詩 prepared with the default recipe: a folder for `Dataset.load`."""
+    pytest.importorskip("pyarrow")
+    from yinshi.corpus.prepare import prepare
+    from yinshi.recipe import CorpusRecipe
+
+    folder = tmp_path_factory.mktemp("tang") / "data"
+    prepare([tang_archive], CorpusRecipe(), folder)
+    return folder

@@ -1,0 +1,130 @@
+"""`yinshi train`"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from yinshi.errors import UsageError
+from yinshi.recipe import load_recipe
+
+if TYPE_CHECKING:
+    from yinshi.training.loop import Loop
+    from yinshi.training.run import Run
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command("train")
+@click.argument("recipe", required=False)
+@click.option("--data", type=FOLDER, help="A folder written by `yinshi prepare`.")
+@click.option("--out", type=FOLDER, help="The run's new folder.")
+@click.option("--resume", type=FOLDER, help="Go on with an interrupted run.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
+              help="Override a field of the recipe, e.g. training.epochs=3.")  # fmt: skip
+@click.option("--tensorboard", is_flag=True, help="Write TensorBoard events too.")
+def command(
+    recipe: str | None,
+    data: Path | None,
+    out: Path | None,
+    resume: Path | None,
+    overrides: tuple[str, ...],
+    tensorboard: bool,
+) -> None:
+    """Train RECIPE (a shipped name or a TOML file) on prepared poems.
+
+    \b
+    yinshi train smoke --data data/tang --out runs/smoke
+    yinshi train smoke --data data/tang --out runs/wide --set network.hidden=512
+    yinshi train --resume runs/smoke
+
+    Ctrl-C saves a checkpoint and stops.
+    """
+    from yinshi.training.loop import Stopped
+    from yinshi.training.run import Run
+
+    if resume and not (recipe or data or out or overrides):
+        run = Run.resume(resume)
+    elif recipe and data and out and not resume:
+        run = Run.start(load_recipe(recipe, overrides), data, out)
+    else:
+        raise UsageError("expected either RECIPE --data DIR --out RUN, or --resume RUN alone")
+    try:
+        _train(run, tensorboard)
+    except Stopped:
+        click.echo(f"stopped; go on with: yinshi train --resume {run.folder}")
+        raise SystemExit(130) from None
+    _show_result(run)
+
+
+def _train(run: Run, tensorboard: bool) -> None:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as bar, _interruptible() as should_stop:
+        task = bar.add_task("starting", total=None, figures="")
+
+        def watch(loop: Loop, record: dict[str, Any]) -> None:
+            where = f"epoch {record['epoch']}/{loop.training.epochs}"
+            if record["kind"] == "validation":
+                bar.console.print(f"{where}: validation perplexity {record['perplexity']:.2f}")
+                return
+            bar.update(
+                task,
+                total=loop.total_steps,
+                completed=record["step"],
+                description=where,
+                figures=f"{record['nats']:.3f} nats · perplexity {record['perplexity']:.1f} · "
+                f"{record['tokens_per_second']:,.0f} tokens/s",
+            )
+
+        run.train(watch, should_stop, tensorboard)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C asks the loop to stop after its step; a second one interrupts at once."""
+    wished = False
+
+    def wish(signum: int, frame: object) -> None:
+        nonlocal wished
+        wished = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, wish)
+    try:
+        yield lambda: wished
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _show_result(run: Run) -> None:
+    """The test perplexity and three poems."""
+    from yinshi.corpus.dataset import Dataset
+    from yinshi.evaluation.evaluate import evaluate
+    from yinshi.model_file import ModelFile
+    from yinshi.writing.poet import Poet
+
+    dataset = Dataset.load(run.data)
+    split = "test" if "test" in dataset.splits else "validation"
+    result = evaluate(ModelFile.load(run.best), dataset, split, baseline=False)
+    click.echo(f"{split} perplexity {result.perplexity:.2f} ({run.best})\n")
+    for poem in Poet.load(run.best).write(["日", "山", "月"], seed=0):
+        click.echo(f"{poem}\n")

@@ -1,0 +1,94 @@
+"""What may come next in a poem, and when it is at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yinshi.corpus.vocabulary import EOS, PAD, SOS, UNK, Vocabulary
+from yinshi.writing.sampling import Scores
+
+PAUSES = "，。？！；、："
+STOPS = "。？！"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A poem being written: its tokens so far and what each cost, −log p in nats."""
+
+    prefix: tuple[int, ...]
+    tokens: tuple[int, ...] = ()
+    nats: tuple[float, ...] = ()
+
+    @property
+    def last(self) -> int:
+        return self.tokens[-1] if self.tokens else SOS
+
+    @property
+    def forced(self) -> int | None:
+        """The next token where the prefix is still being read."""
+        position = len(self.tokens)
+        return self.prefix[position] if position < len(self.prefix) else None
+
+    @property
+    def is_own(self) -> bool:
+        """Is the last token the network's, not the prefix's?"""
+        return len(self.tokens) > len(self.prefix)
+
+    def extended(self, token: int, nats: float) -> Draft:
+        return replace(self, tokens=(*self.tokens, token), nats=(*self.nats, nats))
+
+    def cut(self, length: int) -> Draft:
+        return replace(self, tokens=self.tokens[:length], nats=self.nats[:length])
+
+
+class Rules:
+    """The rules of every poem: it begins as the prefix says; no pause at its very start or after
+    another; it ends only after a whole sentence of its own, within `max_length` characters if its
+    first sentence is no longer; and no special is ever written.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, max_length: int) -> None:
+        self._pause = _marks(vocabulary, PAUSES)
+        self._stop = _marks(vocabulary, STOPS)
+        if not self._stop.any():  # poems without punctuation may end anywhere
+            self._stop[:] = True
+        self._max_length = max_length
+
+    @property
+    def longest(self) -> int:
+        """Where a poem is broken off whose first sentence won't end."""
+        return 2 * self._max_length
+
+    def restrict(self, scores: Scores, drafts: Sequence[Draft]) -> None:
+        """Set to −inf, in place, the `scores` (B, V) of what may not come next."""
+        last = np.array([draft.last for draft in drafts])
+        own = np.array([draft.is_own for draft in drafts])
+        forced = [(b, d.forced) for b, d in enumerate(drafts) if d.forced is not None]
+        kept = [scores[b, token] for b, token in forced]
+        scores[:, [PAD, SOS, UNK]] = -np.inf
+        scores[~(self._stop[last] & own), EOS] = -np.inf
+        scores[np.ix_(self._pause[last] | (last == SOS), self._pause)] = -np.inf
+        for (b, token), score in zip(forced, kept, strict=True):
+            scores[b] = -np.inf
+            scores[b, token] = score
+
+    def ended(self, draft: Draft) -> Draft | None:
+        """The finished poem, cut back to its last whole sentence if too long; None: it goes on."""
+        length = len(draft.tokens)
+        if draft.last == EOS or length >= self.longest:
+            return draft
+        if length < self._max_length:
+            return None
+        stops = [k for k in range(len(draft.prefix), length) if self._stop[draft.tokens[k]]]
+        return draft.cut(stops[-1] + 1) if stops else None
+
+
+def _marks(vocabulary: Vocabulary, characters: str) -> NDArray[np.bool_]:
+    """(V,): which tokens are one of `characters`."""
+    marks = np.zeros(len(vocabulary), dtype=bool)
+    marks[[vocabulary.id(c) for c in characters if c in vocabulary]] = True
+    return marks
