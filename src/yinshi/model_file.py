@@ -25,6 +25,8 @@ from yinshi.recipe import Recipe
 
 FORMAT = "yinshi-model-1"
 BEST = "best.safetensors"
+#: The model in the package.
+SHIPPED = "tang"
 
 
 @dataclass(frozen=True)
@@ -39,22 +41,21 @@ class ModelFile:
     def save(self, path: Path, dtype: str = "float32") -> None:
         """Write atomically, floating weights as `dtype` (float16 halves the file)."""
         tensors = {k: np.ascontiguousarray(w, dtype=dtype) for k, w in self.weights.items()}
-        metadata = {
-            "format": FORMAT,
-            "recipe": _json(self.recipe.to_dict()),
+        header = {
+            "recipe": self.recipe.to_dict(),
             "vocabulary": "".join(self.vocabulary.characters),
-            "facts": _json(dict(self.facts)),
+            "facts": dict(self.facts),
         }
-        write_atomically(path, save(tensors, metadata))
+        write_tensors(path, FORMAT, tensors, header)
 
     @classmethod
     def load(cls, path: Path) -> ModelFile:
         """The model in `path`, weights in the precision they were stored in."""
-        tensors, metadata = read_tensors(path, FORMAT)
+        tensors, header = read_tensors(path, FORMAT)
         try:
-            recipe = Recipe.from_dict(dict(json.loads(metadata["recipe"])), name=str(path))
-            vocabulary = Vocabulary(metadata["vocabulary"])
-            facts = dict(json.loads(metadata["facts"]))
+            recipe = Recipe.from_dict(dict(header["recipe"]), name=str(path))
+            vocabulary = Vocabulary(header["vocabulary"])
+            facts = dict(header["facts"])
         except (KeyError, ValueError, TypeError, RecipeError, DataError) as error:
             raise ModelFileError(
                 f"{path}: damaged model file ({error}); fetch or train it anew"
@@ -76,7 +77,7 @@ def resolve_model(path: Path | None) -> Path:
     Raises ModelFileError where there is no such file.
     """
     if path is None:
-        found = Path(str(resources.files("yinshi"))) / "models" / "tang.safetensors"
+        found = Path(str(resources.files("yinshi"))) / "models" / f"{SHIPPED}.safetensors"
         advice = "the package is not whole, install it anew or name a model file"
     elif path.is_dir():
         found = path / BEST
@@ -89,24 +90,31 @@ def resolve_model(path: Path | None) -> Path:
     return found
 
 
-def read_tensors(path: Path, file_format: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """(tensors, metadata) of a safetensors file whose metadata names `file_format`."""
+def write_tensors(
+    path: Path, file_format: str, tensors: dict[str, NDArray[Any]], header: Mapping[str, Any]
+) -> None:
+    """A safetensors file, written atomically; `header` is JSON under one key of its metadata,
+    whose order would otherwise vary: the same model gives the same bytes."""
+    text = json.dumps(header, ensure_ascii=False, sort_keys=True)
+    write_atomically(path, save(tensors, {file_format: text}))
+
+
+def read_tensors(path: Path, file_format: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """(tensors, header) of a file that `write_tensors` made in `file_format`."""
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            if metadata.get("format") != file_format:
+            if file_format not in metadata:
                 raise ModelFileError(
-                    f"{path}: found format {metadata.get('format', 'unnamed')!r}, "
-                    f"expected {file_format!r}; is it another program's file?"
+                    f"{path}: found format {', '.join(metadata) or 'unnamed'}, "
+                    f"expected {file_format}; is it another program's file?"
                 )
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+            header = dict(json.loads(metadata[file_format]))
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file") from None
-    except (SafetensorError, OSError, TypeError) as error:
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"{path}: not a whole safetensors file ({error}); fetch or train it anew"
         ) from None
 
-
-def _json(values: dict[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False, sort_keys=True)

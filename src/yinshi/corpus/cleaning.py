@@ -15,9 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from yinshi.corpus.poem import Poem
+from yinshi.corpus.poem import PUNCTUATION, Poem
 
-PUNCTUATION = "，。？！；、："
 #: Chinese characters, as ranges of a regular expression: the unified blocks of Unicode, and 〇.
 HAN = (
     "〇\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002f7ff\U00030000-\U0003347f"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+PUNCTUATION = "，。？！；、："
+SENTENCE_ENDS = "。？！"
+
 #: Regular forms by (lines, characters a line).
 FORMS = {(4, 5): "五绝", (4, 7): "七绝", (8, 5): "五律", (8, 7): "七律"}
 OTHER_FORM = "other"
 
-_PAUSE = re.compile("[，。？！；、：]")
+_PAUSE = re.compile(f"[{PUNCTUATION}]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,15 +19,13 @@ import numpy as np
 
 from yinshi.corpus.cleaning import clean_poems
 from yinshi.corpus.dataset import SPLITS, check_replaceable, write_dataset
-from yinshi.corpus.poem import Poem
+from yinshi.corpus.poem import SENTENCE_ENDS, Poem
 from yinshi.corpus.script import to_simplified, to_traditional
 from yinshi.corpus.sources import read_sources
 from yinshi.corpus.splits import drop_duplicates, near_duplicate_groups, split
 from yinshi.corpus.vocabulary import Vocabulary
 from yinshi.errors import UsageError
 from yinshi.recipe import CorpusRecipe
-
-_SENTENCE_ENDS = "。！？"
 
 
 class _Stages:
@@ -157,7 +155,7 @@ def truncate(text: str, max_length: int) -> str:
     if len(text) <= max_length:
         return text
     head = text[:max_length]
-    end = max(head.rfind(mark) for mark in _SENTENCE_ENDS) + 1
+    end = max(head.rfind(mark) for mark in SENTENCE_ENDS) + 1
     return head[: end or max_length]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from yinshi.atomic import write_atomically
 from yinshi.errors import DataError
 
 SPECIALS = ("<pad>", "<sos>", "<eos>", "<unk>")
@@ -69,7 +70,7 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         tokens = [*SPECIALS, *self.characters]
-        path.write_text(json.dumps(tokens, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+        write_atomically(path, (json.dumps(tokens, ensure_ascii=False, indent=0) + "\n").encode())
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
 
-from yinshi.atomic import write_atomically
 from yinshi.errors import ModelFileError, TrainingError
-from yinshi.model_file import read_tensors
+from yinshi.model_file import read_tensors, write_tensors
 
 FORMAT = "yinshi-checkpoint-1"
 
@@ -44,14 +41,13 @@ class Progress:
 def save_checkpoint(path: Path, progress: Progress, arrays: dict[str, NDArray[Any]]) -> None:
     """Write `path` atomically: the old checkpoint stands until the new one is whole."""
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    metadata = {"format": FORMAT, "progress": json.dumps(asdict(progress))}
-    write_atomically(path, save(tensors, metadata))
+    write_tensors(path, FORMAT, tensors, asdict(progress))
 
 
 def load_checkpoint(path: Path) -> tuple[Progress, dict[str, NDArray[Any]]]:
     """The progress and the learner's arrays of `path`."""
     try:
-        arrays, metadata = read_tensors(path, FORMAT)
-        return Progress(**json.loads(metadata["progress"])), arrays
-    except (ModelFileError, KeyError, ValueError, TypeError) as error:
+        arrays, header = read_tensors(path, FORMAT)
+        return Progress(**header), arrays
+    except (ModelFileError, TypeError) as error:
         raise TrainingError(f"no usable checkpoint ({error}); start the run anew") from None

@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from yinshi.corpus.poem import PUNCTUATION, SENTENCE_ENDS
 from yinshi.corpus.vocabulary import EOS, PAD, SOS, UNK, Vocabulary
 from yinshi.writing.sampling import Scores
-
-PAUSES = "，。？！；、："
-STOPS = "。？！"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +50,8 @@ class Rules:
     """
 
     def __init__(self, vocabulary: Vocabulary, max_length: int) -> None:
-        self._pause = _marks(vocabulary, PAUSES)
-        self._stop = _marks(vocabulary, STOPS)
+        self._pause = _marks(vocabulary, PUNCTUATION)
+        self._stop = _marks(vocabulary, SENTENCE_ENDS)
         if not self._stop.any():  # poems without punctuation may end anywhere
             self._stop[:] = True
         self._max_length = max_length

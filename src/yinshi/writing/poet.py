@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,15 +16,12 @@ from yinshi.corpus import script as scripts
 from yinshi.corpus.vocabulary import EOS
 from yinshi.engine.language_model import LanguageModel
 from yinshi.errors import UsageError
-from yinshi.model_file import ModelFile
+from yinshi.model_file import SHIPPED, ModelFile, resolve_model
 from yinshi.writing import search
 from yinshi.writing.constraints import Draft, Rules
 from yinshi.writing.prefix import PrefixReader
 from yinshi.writing.sampling import Sampling
 from yinshi.writing.written_poem import WrittenPoem
-
-#: The model in the package.
-SHIPPED = "tang"
 
 Method = Literal["sample", "greedy", "beam"]
 Script = Literal["traditional", "simplified"]
@@ -47,12 +43,8 @@ class Poet:
 
         Raises ModelFileError.
         """
-        if path is None:
-            shipped = resources.files("yinshi") / "models" / f"{SHIPPED}.safetensors"
-            with resources.as_file(shipped) as file:
-                return cls(ModelFile.load(file), SHIPPED)
-        file = Path(path)
-        return cls(ModelFile.load(file / "best.safetensors" if file.is_dir() else file), str(path))
+        file = resolve_model(None if path is None else Path(path))
+        return cls(ModelFile.load(file), SHIPPED if path is None else str(path))
 
     def write(
         self,
