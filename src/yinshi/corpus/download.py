@@ -41,6 +41,11 @@ _ELSEWHERE = "or point --source at a copy of the archive"
 Progress = Callable[[int, int | None], None]
 
 
+def archive_name(content_hash: str) -> str:
+    """The archive's name in the cache."""
+    return f"chinese-poetry-{content_hash.removeprefix('sha256:')[:12]}.tar.gz"
+
+
 def fetch_archive(
     cache_dir: Path | None = None,
     url: str = PINNED_URL,
@@ -53,7 +58,7 @@ def fetch_archive(
     HTTP error, no room or no right to write, or other contents than expected (which are removed).
     """
     cache = cache_dir or default_cache()
-    archive = cache / f"chinese-poetry-{content_hash.removeprefix('sha256:')[:12]}.tar.gz"
+    archive = cache / archive_name(content_hash)
     if archive.exists():
         return archive
     part = archive.with_name(archive.name + ".part")
