@@ -111,7 +111,7 @@ def test_all_faults_are_reported_at_once() -> None:
         "network.layers: found 4, expected 1 to 3",
         "network.tie_weights: found 1, expected true or false",
         "training.optimizer: found 'adan', expected one of "
-        "sgd, adagrad, adadelta, rmsprop, adam, adamw",
+        "sgd, nesterov, adagrad, adadelta, rmsprop, adam, adamw",
         "training.epochs: found 2.5, expected a whole number",
         "training.learning_rate 0: expected a number above 0",
         "corpus: found 3, expected a section",
@@ -160,7 +160,13 @@ def test_faults_between_fields() -> None:
         "training.clip_norm 0: expected a number above 0; leave it out for no clipping"
     ]
     assert faults({"training": {"optimizer": "adam", "momentum": 0.9}}) == [
-        "training.momentum is not used by adam, only by sgd and rmsprop"
+        "training.momentum is not used by adam, only by sgd, nesterov and rmsprop"
+    ]
+    assert faults({"training": {"optimizer": "nesterov"}}) == [
+        "training.momentum 0: nesterov needs a number above 0, usually 0.9"
+    ]
+    assert faults({"network": {"cell": "rnn-relu", "forget_bias": 1}}) == [
+        "network.forget_bias is not used by rnn-relu, only by lstm"
     ]
 
 
@@ -211,7 +217,7 @@ def test_all_faults_of_overrides_are_reported_at_once() -> None:
         "training.epochs.x: epochs is a value, not a section",
         "corpus.seed: found None, expected a whole number",
         "training.optimizer: found 'adan', expected one of "
-        "sgd, adagrad, adadelta, rmsprop, adam, adamw",
+        "sgd, nesterov, adagrad, adadelta, rmsprop, adam, adamw",
         "unknown key training.epoch (nearest valid name: training.epochs)",
         "training.patience: found '', expected a whole number",
         "unknown key network_ (nearest valid name: network)",
@@ -254,6 +260,19 @@ def test_weight_shapes_untied() -> None:
         "lstm.weight_hh_l1": (20, 5),
         "lstm.bias_ih_l1": (20,),
         "lstm.bias_hh_l1": (20,),
+        "output.weight": (11, 5),
+        "output.bias": (11,),
+    }
+
+
+@pytest.mark.parametrize("cell", ["rnn-tanh", "rnn-sigmoid", "rnn-relu"])
+def test_weight_shapes_of_a_simple_network(cell: Any) -> None:
+    assert NetworkRecipe(cell, embedding=3, hidden=5).weight_shapes(11) == {
+        "embedding.weight": (11, 3),
+        "rnn.weight_ih_l0": (5, 3),
+        "rnn.weight_hh_l0": (5, 5),
+        "rnn.bias_ih_l0": (5,),
+        "rnn.bias_hh_l0": (5,),
         "output.weight": (11, 5),
         "output.bias": (11,),
     }

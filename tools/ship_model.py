@@ -36,8 +36,8 @@ The model that `yinshi write` uses unless told otherwise. Licence: MIT, as the p
 
 ## Test split
 
-{poems:,} poems, {test_tokens:,} tokens, {unknown:.3%} of the characters unknown. What each convention
-means and why only the first is comparable: [docs/perplexity.md](../../../docs/perplexity.md).
+{poems:,} poems, {test_tokens:,} tokens, {unknown:.3%} of the characters unknown. What each
+convention means, and why only the first is ours: [docs/perplexity.md](../../../docs/perplexity.md).
 
 | convention | value |
 |---|---:|
@@ -46,8 +46,8 @@ means and why only the first is comparable: [docs/perplexity.md](../../../docs/p
 
 ## Where the poems come from
 
-全唐詩 as digitised by chinese-poetry/chinese-poetry at commit 99ebbef (MIT). The poems themselves are
-in the public domain; none of them is in this file, but a network of this size may quote a line.
+全唐詩 as digitised by chinese-poetry/chinese-poetry at commit 99ebbef (MIT). The poems themselves
+are in the public domain; none of them is in this file, but a network may quote a line by heart.
 """
 
 

@@ -60,20 +60,28 @@ class CorpusRecipe:
 
 @dataclass(frozen=True)
 class NetworkRecipe:
-    """Embedding → LSTM → Dropout → Linear.
+    """Embedding → LSTM or RNN → Dropout → Linear.
 
+    `initializer` is of the recurrent and the output layer's weights: see engine/initializers.py.
     With `tie_weights` the output layer's weight *is* the embedding's; where `hidden` differs from
     `embedding`, a projection H → E without bias stands between (Press & Wolf 2017,
     arXiv 1608.05859).
     """
 
+    cell: Literal["lstm", "rnn-tanh", "rnn-sigmoid", "rnn-relu"] = "lstm"
     embedding: int = _number(128, 1)
     hidden: int = _number(256, 1)
     layers: int = _number(1, 1, 3)
     dropout: float = _number(0.2, 0, 0.95)
     tie_weights: bool = False
+    initializer: Literal[
+        "uniform", "zeros", "constant", "xavier-uniform", "xavier-normal", "orthogonal"
+    ] = "uniform"
+    forget_bias: float = _number(0.0, -math.inf)
 
     def faults(self) -> list[str]:
+        if self.forget_bias and self.cell != "lstm":
+            return [f"forget_bias is not used by {self.cell}, only by lstm"]
         return []
 
     @property
@@ -83,13 +91,14 @@ class NetworkRecipe:
     def weight_shapes(self, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
         """Name → shape of every weight, in PyTorch's names and gate order (i, f, g, o)."""
         V, E, H = vocabulary_size, self.embedding, self.hidden
+        name, rows = ("lstm", 4 * H) if self.cell == "lstm" else ("rnn", H)
         shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (V, E)}
         for layer in range(self.layers):
             shapes |= {
-                f"lstm.weight_ih_l{layer}": (4 * H, E if layer == 0 else H),
-                f"lstm.weight_hh_l{layer}": (4 * H, H),
-                f"lstm.bias_ih_l{layer}": (4 * H,),
-                f"lstm.bias_hh_l{layer}": (4 * H,),
+                f"{name}.weight_ih_l{layer}": (rows, E if layer == 0 else H),
+                f"{name}.weight_hh_l{layer}": (rows, H),
+                f"{name}.bias_ih_l{layer}": (rows,),
+                f"{name}.bias_hh_l{layer}": (rows,),
             }
         if self.has_projection:
             shapes["projection.weight"] = (E, H)
@@ -103,7 +112,9 @@ class NetworkRecipe:
 class TrainingRecipe:
     """How to train. Perplexity is watched on the validation split after each epoch."""
 
-    optimizer: Literal["sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw"] = "adamw"
+    optimizer: Literal["sgd", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw"] = (
+        "adamw"
+    )
     learning_rate: float = _number(1e-3, 0)
     momentum: float = _number(0.0, 0, 1)
     weight_decay: float = _number(0.0, 0)
@@ -124,8 +135,12 @@ class TrainingRecipe:
             found.append("learning_rate 0: expected a number above 0")
         if self.clip_norm == 0:
             found.append("clip_norm 0: expected a number above 0; leave it out for no clipping")
-        if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
-            found.append(f"momentum is not used by {self.optimizer}, only by sgd and rmsprop")
+        if self.momentum and self.optimizer not in ("sgd", "nesterov", "rmsprop"):
+            found.append(
+                f"momentum is not used by {self.optimizer}, only by sgd, nesterov and rmsprop"
+            )
+        if self.optimizer == "nesterov" and not self.momentum:
+            found.append("momentum 0: nesterov needs a number above 0, usually 0.9")
         return found
 
 

@@ -1,4 +1,4 @@
-"""Whole runs on a small collection: learning, interruption, resume, failure."""
+"""Whole runs on a small collection, by either engine: learning, interruption, resume, failure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from yinshi.model_file import ModelFile
 from yinshi.recipe import Recipe
 from yinshi.training.loop import LOG_EVERY, Loop, Stopped
 from yinshi.training.metrics import read_metrics
-from yinshi.training.run import Run
+from yinshi.training.run import Engine, Run
 
 RECIPE = {
     "name": "small",
@@ -50,9 +50,14 @@ def without_times(folder: Path) -> list[dict[str, object]]:
     ]
 
 
+@pytest.fixture(scope="module", params=["torch", "numpy"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return request.param  # type: ignore[no-any-return]
+
+
 @pytest.fixture(scope="module")
-def finished(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    run = Run.start(recipe(), small_dataset, tmp_path_factory.mktemp("runs") / "whole")
+def finished(engine: Engine, small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = Run.start(recipe(), small_dataset, tmp_path_factory.mktemp("runs") / "whole", engine)
     run.train()
     return run
 
@@ -97,6 +102,7 @@ def test_best_is_the_model_that_was_validated(finished: Run) -> None:
         tokens += len(targets)
     assert model.facts["validation_perplexity"] == pytest.approx(math.exp(nats / tokens), rel=0.02)
     assert model.facts["data_hash"] == dataset.hash
+    assert model.facts["engine"] == finished.engine
 
 
 def test_curves_are_drawn(finished: Run) -> None:
@@ -109,7 +115,7 @@ def test_stop_and_resume_is_the_same_run(
     finished: Run, small_dataset: Path, tmp_path: Path
 ) -> None:
     """Stopped in the middle of an epoch, off the checkpoints' and the metrics' beat."""
-    run = Run.start(recipe(), small_dataset, tmp_path / "run")
+    run = Run.start(recipe(), small_dataset, tmp_path / "run", finished.engine)
     asked = iter(range(1000))
     with pytest.raises(Stopped):
         run.train(should_stop=lambda: next(asked) == 32)
@@ -122,7 +128,7 @@ def test_kill_and_resume_is_the_same_run(
 ) -> None:
     """kill -9 at an arbitrary moment, several times; each resume goes on from the checkpoint."""
     folder = tmp_path / "run"
-    Run.start(recipe(), small_dataset, folder)
+    Run.start(recipe(), small_dataset, folder, finished.engine)
     script = (
         "import sys, time; from pathlib import Path; from yinshi.training.run import Run\n"
         "Run.resume(Path(sys.argv[1])).train(should_stop=lambda: time.sleep(0.01))"
@@ -153,11 +159,13 @@ def test_early_stopping_ends_the_run(small_dataset: Path, tmp_path: Path) -> Non
     assert progress.epoch < 12
 
 
-def test_nan_is_one_error_and_spares_the_checkpoint(small_dataset: Path, tmp_path: Path) -> None:
+def test_nan_is_one_error_and_spares_the_checkpoint(
+    engine: Engine, small_dataset: Path, tmp_path: Path
+) -> None:
     wild = recipe(
         optimizer="sgd", learning_rate=1e38, clip_norm=1e30, schedule="constant", checkpoint_every=1
     )
-    run = Run.start(wild, small_dataset, tmp_path / "run")
+    run = Run.start(wild, small_dataset, tmp_path / "run", engine)
     with pytest.raises(TrainingError, match=r"smaller training\.learning_rate"):
         run.train()
     kept = load_file(run.checkpoint)

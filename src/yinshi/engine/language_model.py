@@ -1,128 +1,151 @@
-"""The poem network, forward: Embedding → LSTM × layers → [projection] → output layer.
+"""The poem network: Embedding → LSTM or RNN → Dropout → [projection] → Linear.
 
     model = LanguageModel(weights)
-    logits, state = model.step(tokens, model.initial_state(len(tokens)))
+    logits, state = model.step(tokens, model.initial_state(len(tokens)))        # writes
+    nats = model.token_nats(inputs, targets, lengths)                           # measures
+    nats, gradients = model.nats_and_gradients(inputs, targets, lengths)        # trains
 
-Notation: T time, B batch, E embedding, H hidden, V vocabulary; arrays are time-major.
+T time, B batch, E embedding, H hidden, V vocabulary; arrays are time-major. N counts real tokens:
+the first `lengths[b]` of column b.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from yinshi.engine.cells import Array, lstm_step
+from yinshi.engine import sequence
+from yinshi.engine.cells import Array, lstm_step, rnn_step
+from yinshi.engine.layers import (
+    Tokens,
+    dropout,
+    dropout_backward,
+    embedding,
+    embedding_backward,
+    linear,
+    linear_backward,
+)
+from yinshi.engine.losses import Nats, linear_cross_entropy, linear_cross_entropy_with_gradient
 
-Tokens = NDArray[np.integer]
-
-#: Rows of logits that `token_nats` holds at once: 512 × 7,000 float32 are 14 MB.
-CHUNK = 512
+PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the network remembers: for each layer h and c, each (B, H)."""
+    """What the network remembers: for each layer h and, of an LSTM, c, each (B, H)."""
 
-    layers: tuple[tuple[Array, Array], ...]
+    layers: tuple[tuple[Array, ...], ...]
 
     def select(self, rows: Tokens | NDArray[np.bool_]) -> State:
         """The state of some rows of the batch, in that order; a row may be taken several times."""
-        return State(tuple((h[rows], c[rows]) for h, c in self.layers))
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    weight_ih: Array  # (4H, I)
-    weight_hh: Array  # (4H, H)
-    bias: Array  # (4H,), both of PyTorch's biases
+        return State(tuple(tuple(part[rows] for part in layer) for layer in self.layers))
 
 
 class LanguageModel:
     """The network of `weights`: PyTorch's names and shapes, computed in `dtype`.
 
     `output.weight` (V, H) may be missing; then the embedding (V, E) is the output layer too, after
-    `projection.weight` (E, H) if there is one.
+    `projection.weight` (E, H) if there is one. `cell` is one of `cells.CELLS`. The arrays of the
+    attribute `weights` may be changed in place: nothing computed from them is kept.
     """
 
-    def __init__(self, weights: Mapping[str, Array], dtype: DTypeLike = np.float32) -> None:
+    def __init__(
+        self, weights: Mapping[str, Array], dtype: DTypeLike = np.float32, cell: str = "lstm"
+    ) -> None:
         self.dtype = np.dtype(dtype)
-        w = {name: np.asarray(weight, dtype=self.dtype) for name, weight in weights.items()}
+        self.weights = w = {name: np.asarray(a, self.dtype) for name, a in weights.items()}
+        self._cell = cell
+        self._parts = 2 if cell == "lstm" else 1  # of the state
+        module = "lstm" if cell == "lstm" else "rnn"
+        depth = sum(name.startswith(f"{module}.weight_hh_l") for name in w)
+        self._names = [{p: f"{module}.{p}_l{k}" for p in PARAMETERS} for k in range(depth)]
+        self._layers = [{p: w[name] for p, name in names.items()} for names in self._names]
         self._embedding = w["embedding.weight"]
-        count = sum(name.startswith("lstm.weight_hh_l") for name in w)
-        self._layers = [
-            _Layer(
-                w[f"lstm.weight_ih_l{k}"],
-                w[f"lstm.weight_hh_l{k}"],
-                w[f"lstm.bias_ih_l{k}"] + w[f"lstm.bias_hh_l{k}"],
-            )
-            for k in range(count)
-        ]
         self._projection = w.get("projection.weight")
-        self._output_weight = w.get("output.weight", self._embedding)
-        self._output_bias = w["output.bias"]
+        self._output_name = "output.weight" if "output.weight" in w else "embedding.weight"
+        self._output, self._bias = w[self._output_name], w["output.bias"]
 
     def initial_state(self, batch: int) -> State:
         """The state before the first token: zeros."""
+        shapes = [(batch, layer["weight_hh"].shape[1]) for layer in self._layers]
         return State(
-            tuple(
-                (np.zeros((batch, H), self.dtype), np.zeros((batch, H), self.dtype))
-                for H in (layer.weight_hh.shape[1] for layer in self._layers)
-            )
+            tuple(tuple(np.zeros(s, self.dtype) for _ in range(self._parts)) for s in shapes)
         )
 
     def step(self, tokens: Tokens, state: State) -> tuple[Array, State]:
         """(logits (B, V) of the next token, new state), having read `tokens` (B,)."""
-        hidden, state = self._read(tokens, state)
-        return self._logits(hidden), state
+        x, layers = embedding(tokens, self._embedding), []
+        for layer, before in zip(self._layers, state.layers, strict=True):
+            gates = linear(x, layer["weight_ih"], layer["bias_ih"] + layer["bias_hh"])
+            if self._cell == "lstm":
+                after = lstm_step(gates, before[0], before[1], layer["weight_hh"])
+            else:
+                after = (rnn_step(self._cell, gates, before[0], layer["weight_hh"]),)
+            layers.append(after)
+            x = after[0]
+        return linear(self._projected(x), self._output, self._bias), State(tuple(layers))
 
-    def token_nats(self, inputs: Tokens, targets: Tokens, lengths: Tokens) -> NDArray[np.float64]:
-        """−log p(target) in nats, (T, B), from the zero state; 0 beyond the `lengths` (B,).
-
-        `inputs` and `targets` are (T, B); the first `lengths[b]` tokens of column b are real.
-        The logits of real tokens only are computed, and never all at once.
-        """
-        T, B = inputs.shape
-        state, outputs = self.initial_state(B), []
-        for t in range(T):
-            hidden, state = self._read(inputs[t], state)
-            outputs.append(hidden)
-        real = np.arange(T)[:, None] < lengths
-        hidden, wanted = np.stack(outputs)[real], targets[real]
-        nats = np.zeros((T, B))
-        nats[real] = np.concatenate(
-            [
-                _cross_entropy(self._logits(hidden[k : k + CHUNK]), wanted[k : k + CHUNK])
-                for k in range(0, len(wanted), CHUNK)
-            ]
-            or [np.zeros(0)]
-        )
+    def token_nats(self, inputs: Tokens, targets: Tokens, lengths: Tokens) -> Nats:
+        """−log p(target) in nats, (T, B), from the zero state; 0 beyond the `lengths` (B,)."""
+        real = _real(inputs, lengths)
+        trace = self._forward(inputs, lengths)
+        hidden = self._projected(trace.outputs[real])
+        nats = np.zeros(inputs.shape)
+        nats[real] = linear_cross_entropy(hidden, self._output, self._bias, targets[real])
         return nats
 
-    def _read(self, tokens: Tokens, state: State) -> tuple[Array, State]:
-        """(top layer's h (B, H), new state)."""
-        x, layers = self._embedding[tokens], []
-        for layer, (h, c) in zip(self._layers, state.layers, strict=True):
-            gates_x = x @ layer.weight_ih.T + layer.bias
-            h, c = lstm_step(gates_x, h, c, layer.weight_hh)
-            layers.append((h, c))
-            x = h
-        return x, State(tuple(layers))
+    def nats_and_gradients(
+        self,
+        inputs: Tokens,
+        targets: Tokens,
+        lengths: Tokens,
+        dropout_masks: Sequence[Array] = (),
+    ) -> tuple[float, dict[str, Array]]:
+        """(Σ nats, name → its derivatives by that weight), from the zero state.
 
-    def _logits(self, hidden: Array) -> Array:
-        """(N, H) → (N, V)."""
+        `dropout_masks` (T, B, H), one a layer or none, multiply the layers' outputs; the last one's
+        stands before the output layer.
+        """
+        real, gradients = _real(inputs, lengths), {}
+        trace = self._forward(inputs, lengths, dropout_masks[:-1])
+        outputs = dropout(trace.outputs, dropout_masks[-1]) if dropout_masks else trace.outputs
+        hidden = outputs[real]  # (N, H)
+        nats, dx, dweight, gradients["output.bias"] = linear_cross_entropy_with_gradient(
+            self._projected(hidden), self._output, self._bias, targets[real]
+        )
+        # … and back, line by line
         if self._projection is not None:
-            hidden = hidden @ self._projection.T
-        logits: Array = hidden @ self._output_weight.T
-        logits += self._output_bias
-        return logits
+            dx, gradients["projection.weight"], _ = linear_backward(dx, hidden, self._projection)
+        doutputs = np.zeros_like(outputs)
+        doutputs[real] = dx
+        if dropout_masks:
+            doutputs = dropout_backward(doutputs, dropout_masks[-1])
+        through_time = sequence.backward(trace, doutputs)
+        for names, layer in zip(self._names, through_time.layers, strict=True):
+            gradients |= {name: layer[p] for p, name in names.items()}
+        dvectors = through_time.inputs[real]
+        gradients["embedding.weight"] = embedding_backward(dvectors, inputs[real], self._embedding)
+        if self._output_name in gradients:  # tied: one matrix in two places
+            gradients[self._output_name] += dweight
+        else:
+            gradients[self._output_name] = dweight
+        return float(nats.sum()), gradients
+
+    def _forward(
+        self, inputs: Tokens, lengths: Tokens, dropout_masks: Sequence[Array] = ()
+    ) -> sequence.Trace:
+        vectors = embedding(inputs, self._embedding)
+        return sequence.forward(
+            self._cell, self._layers, vectors, lengths=lengths, dropout_masks=dropout_masks
+        )
+
+    def _projected(self, hidden: Array) -> Array:
+        return hidden if self._projection is None else linear(hidden, self._projection)
 
 
-def _cross_entropy(logits: Array, targets: Tokens) -> NDArray[np.float64]:
-    """logits (N, V), targets (N,) → nats (N,): log Σ e^logit − logit of the target."""
-    top = logits.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(logits - top).sum(axis=1, dtype=np.float64)) + top[:, 0]
-    nats: NDArray[np.float64] = log_sum - logits[np.arange(len(targets)), targets]
-    return nats
+def _real(tokens: Tokens, lengths: Tokens) -> NDArray[np.bool_]:
+    """(T, B): which tokens are not padding."""
+    return np.arange(len(tokens))[:, None] < lengths

@@ -79,7 +79,7 @@ def token_nats(
     progress: Callable[[int, int], None] = lambda done, poems: None,
 ) -> TokenNats:
     """What `model` pays for each token of the encoded `poems`, the shortest poem first."""
-    network = LanguageModel(model.weights)
+    network = LanguageModel(model.weights, cell=model.recipe.network.cell)
     nats: list[NDArray[np.float64]] = []
     targets: list[Ids] = []
     for batch in evaluation_batches(poems, BATCH_SIZE):

@@ -18,6 +18,8 @@ def make_optimizer(
     match training.optimizer:
         case "sgd":
             return optim.SGD(parameters, lr, momentum=momentum, weight_decay=decay)
+        case "nesterov":
+            return optim.SGD(parameters, lr, momentum=momentum, nesterov=True, weight_decay=decay)
         case "adagrad":
             return optim.Adagrad(parameters, lr, weight_decay=decay)
         case "adadelta":

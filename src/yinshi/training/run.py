@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from yinshi.training.checkpoints import Progress, load_checkpoint
 from yinshi.training.loop import Learner, Loop, Watch
 from yinshi.training.metrics import Metrics, draw_curves
 
+Engine = Literal["torch", "numpy"]
+
 
 @dataclass(frozen=True)
 class Run:
@@ -38,18 +40,26 @@ class Run:
     recipe: Recipe
     data: Path
     data_hash: str
+    engine: Engine = "torch"
 
     @classmethod
-    def start(cls, recipe: Recipe, data: Path, folder: Path) -> Run:
-        """A new run; refuses a folder that holds anything."""
+    def start(cls, recipe: Recipe, data: Path, folder: Path, engine: Engine = "torch") -> Run:
+        """A new run; refuses a folder that holds anything, and what the engine can't train."""
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise TrainingError(
                 f"{folder}: already there and not empty; choose another --out, "
                 f"or go on with `yinshi train --resume {folder}`"
             )
-        run = cls(folder, recipe, data.resolve(), Dataset.load(data).hash)
+        dataset = Dataset.load(data)
+        run = cls(folder, recipe, data.resolve(), dataset.hash, engine)
+        run._learner(len(dataset.vocabulary))  # its errors come before anything is written
         folder.mkdir(parents=True, exist_ok=True)
-        facts = {"recipe": recipe.to_dict(), "data": str(run.data), "data_hash": run.data_hash}
+        facts = {
+            "recipe": recipe.to_dict(),
+            "data": str(run.data),
+            "data_hash": run.data_hash,
+            "engine": engine,
+        }
         content = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
         write_atomically(folder / "run.json", content.encode())
         return run
@@ -60,7 +70,8 @@ class Run:
         try:
             facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
             recipe = Recipe.from_dict(facts["recipe"])
-            return cls(folder, recipe, Path(facts["data"]), facts["data_hash"])
+            data, data_hash = Path(facts["data"]), facts["data_hash"]
+            return cls(folder, recipe, data, data_hash, facts["engine"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TrainingError(f"{folder}: holds no training run ({error})") from None
 
@@ -127,14 +138,23 @@ class Run:
         )
 
     def _learner(self, vocabulary_size: int) -> Learner:
+        network = self.recipe.network
+        weights = initial_weights(
+            network.weight_shapes(vocabulary_size),
+            network.hidden,
+            np.random.default_rng(self.recipe.training.seed),
+            network.initializer,
+            network.forget_bias,
+        )
+        if self.engine == "numpy":
+            from yinshi.training.numpy_learner import NumpyLearner
+
+            return NumpyLearner(self.recipe, weights)
         try:
             from yinshi.nets.learner import TorchLearner
         except ImportError:
             raise MissingExtraError("training", "train") from None
-        network = self.recipe.network
-        rng = np.random.default_rng(self.recipe.training.seed)
-        shapes = network.weight_shapes(vocabulary_size)
-        return TorchLearner(self.recipe, initial_weights(shapes, network.hidden, rng))
+        return TorchLearner(self.recipe, weights)
 
     def _facts(self, progress: Progress, precision: str) -> dict[str, Any]:
         return {
@@ -144,6 +164,7 @@ class Run:
             "steps": progress.step,
             "tokens": progress.total_tokens,
             "seconds": round(progress.seconds),
+            "engine": self.engine,
             "precision": precision,
             "date": date.today().isoformat(),
             "yinshi": __version__,

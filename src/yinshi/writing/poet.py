@@ -34,7 +34,7 @@ class Poet:
         self.name = name
         self.script: Script = model_file.recipe.corpus.script
         self._vocabulary = model_file.vocabulary
-        self._model = LanguageModel(model_file.weights)
+        self._model = LanguageModel(model_file.weights, cell=model_file.recipe.network.cell)
         self._reader = PrefixReader(self._model, self._vocabulary, self.script)
 
     @classmethod

@@ -19,6 +19,7 @@ COMMANDS = {
     "prepare": "Clean, split and encode a collection of poems.",
     "train": "Train a recipe's network on prepared poems.",
     "evaluate": "Measure a model's perplexity under every convention.",
+    "gradcheck": "Check the hand-written gradients against central differences.",
     "recipes": "List the recipes shipped in the package.",
 }
 

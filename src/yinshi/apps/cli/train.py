@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -25,6 +25,8 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--data", type=FOLDER, help="A folder written by `yinshi prepare`.")
 @click.option("--out", type=FOLDER, help="The run's new folder.")
 @click.option("--resume", type=FOLDER, help="Go on with an interrupted run.")
+@click.option("--engine", type=click.Choice(["torch", "numpy"]),
+              help="PyTorch, or the networks by hand.  [default: torch]")  # fmt: skip
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
               help="Override a field of the recipe, e.g. training.epochs=3.")  # fmt: skip
 @click.option("--tensorboard", is_flag=True, help="Write TensorBoard events too.")
@@ -33,6 +35,7 @@ def command(
     data: Path | None,
     out: Path | None,
     resume: Path | None,
+    engine: Literal["torch", "numpy"] | None,
     overrides: tuple[str, ...],
     tensorboard: bool,
 ) -> None:
@@ -41,6 +44,7 @@ def command(
     \b
     yinshi train smoke --data data/tang --out runs/smoke
     yinshi train smoke --data data/tang --out runs/wide --set network.hidden=512
+    yinshi train smoke --data data/tang --out runs/by-hand --engine numpy
     yinshi train --resume runs/smoke
 
     Ctrl-C saves a checkpoint and stops.
@@ -48,10 +52,10 @@ def command(
     from yinshi.training.loop import Stopped
     from yinshi.training.run import Run
 
-    if resume and not (recipe or data or out or overrides):
+    if resume and not (recipe or data or out or engine or overrides):
         run = Run.resume(resume)
     elif recipe and data and out and not resume:
-        run = Run.start(load_recipe(recipe, overrides), data, out)
+        run = Run.start(load_recipe(recipe, overrides), data, out, engine or "torch")
     else:
         raise UsageError("expected either RECIPE --data DIR --out RUN, or --resume RUN alone")
     try:
@@ -116,7 +120,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 
 
 def _show_result(run: Run) -> None:
-    """The test perplexity and three poems."""
+    """The test perplexity and some poems."""
     from yinshi.corpus.dataset import Dataset
     from yinshi.evaluation.evaluate import evaluate
     from yinshi.model_file import ModelFile
@@ -124,7 +128,9 @@ def _show_result(run: Run) -> None:
 
     dataset = Dataset.load(run.data)
     split = "test" if "test" in dataset.splits else "validation"
-    result = evaluate(ModelFile.load(run.best), dataset, split, baseline=False)
+    model = ModelFile.load(run.best)
+    result = evaluate(model, dataset, split, baseline=False)
     click.echo(f"{split} perplexity {result.perplexity:.2f} ({run.best})\n")
-    for poem in Poet.load(run.best).write(["日", "山", "月"], seed=0):
+    prefixes = [character for character in "日山月" if character in model.vocabulary]
+    for poem in Poet(model, str(run.best)).write(prefixes or "", seed=0):
         click.echo(f"{poem}\n")

@@ -1,0 +1,18 @@
+"""Experiments, each of which writes a report: `yinshi study NAME`.
+
+A study is a module with a function
+
+    run(data: Dataset, quick: bool, report: Report) -> None
+
+which measures, adds its figures and records to `report`, and ends with `report.write`. With `quick`
+it does all of that in miniature. `report.py` is the folder which it writes, `trials.py` what most
+studies need: a sample of the poems, and small networks trained on it.
+"""
+
+from __future__ import annotations
+
+#: study → what it asks; its module is `yinshi.studies.<study>`, with _ for -.
+STUDIES = {
+    "gradient-flow": "How far back does a gradient reach, in RNNs and LSTMs?",
+    "initialization": "What do the weights before training decide?",
+}

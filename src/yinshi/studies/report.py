@@ -1,0 +1,108 @@
+"""A study's folder: what it says, shows, and measured.
+
+README.md           the report: tables, figures, sentences
+metrics.jsonl       every number drawn or tabulated, a record a line
+NAME.svg, NAME.png  each figure
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from yinshi.atomic import write_atomically
+from yinshi.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from yinshi.corpus.dataset import Dataset
+
+Record = dict[str, Any]
+
+#: Told apart by the colour-blind too (Okabe & Ito 2008).
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#7F7F7F", "#000000")
+SUFFIXES = {".md", ".jsonl", ".svg", ".png"}
+
+
+class Report:
+    """Collects `records` and figures; nothing is written before `write`.
+
+    Raises UsageError where `folder` holds something other than a report, MissingExtraError without
+    Matplotlib: both before a study begins.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, quick: bool, say: Callable[[str], None] = lambda line: None
+    ) -> None:
+        _check_replaceable(folder)
+        _check_matplotlib()
+        self.folder, self.name, self.quick, self.say = folder, name, quick, say
+        self.records: list[Record] = []
+        self._files: dict[str, bytes] = {}
+        self._start = perf_counter()
+
+    def add(self, kind: str, **values: Any) -> None:
+        """One line of metrics.jsonl."""
+        self.records.append({"kind": kind, **values})
+
+    def select(self, kind: str, **values: Any) -> list[Record]:
+        """The records of this kind that hold these values, in the order they were added."""
+        wanted = {"kind": kind, **values}
+        return [r for r in self.records if wanted.items() <= r.items()]
+
+    def figure(self, name: str, figure: Figure, caption: str) -> str:
+        """Keep `figure` as SVG and PNG; the Markdown which shows it, with `caption` for a text."""
+        import matplotlib as mpl
+
+        for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
+            buffer = io.BytesIO()
+            with mpl.rc_context({"svg.hashsalt": "yinshi"}):
+                figure.savefig(buffer, format=kind, dpi=110, metadata=metadata)
+            self._files[f"{name}.{kind}"] = buffer.getvalue()
+        return f"![{caption}]({name}.svg)\n\n*{caption}* ([PNG]({name}.png))"
+
+    def write(self, title: str, data: Dataset, *paragraphs: str) -> None:
+        """README.md with these paragraphs (text, tables, figures), metrics.jsonl, the figures."""
+        quick = " --quick" if self.quick else ""
+        warning = "**A quick run, in miniature: its numbers mean little.**" if self.quick else ""
+        made = (
+            f"Made by `yinshi study {self.name} --data {data.folder.name}{quick}` in "
+            f"{(perf_counter() - self._start) / 60:.1f} minutes; data: `{data.folder.name}`, hash "
+            f"`{data.hash[:12]}`. [metrics.jsonl](metrics.jsonl) holds every number shown here."
+        )
+        text = "\n\n".join(p for p in (f"# {title}", warning, *paragraphs, made) if p) + "\n"
+        lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in self.records]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, content in self._files.items():
+            write_atomically(self.folder / name, content)
+        write_atomically(self.folder / "metrics.jsonl", "".join(lines).encode())
+        write_atomically(self.folder / "README.md", text.encode())
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; all columns but the first are aligned to the right."""
+    rule = ["---"] + ["---:"] * (len(headers) - 1)
+    return "\n".join(f"| {' | '.join(row)} |" for row in [headers, rule, *rows])
+
+
+def _check_replaceable(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: found a file, expected a folder to write; choose another")
+    strange = [p.name for p in folder.glob("*") if p.suffix not in SUFFIXES]
+    if strange:
+        raise UsageError(
+            f"{folder}: found {min(strange)} there, expected a folder that is empty or holds an "
+            "earlier report; choose another --out"
+        )
+
+
+def _check_matplotlib() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("a study", "train") from None
