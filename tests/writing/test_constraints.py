@@ -28,8 +28,9 @@ def allowed(*drafts: Draft, vocabulary: Vocabulary = VOCABULARY) -> list[set[str
         ("", "", CHARACTERS),  # no mark at the start, no empty poem
         ("月", "", CHARACTERS | MARKS),
         ("月，", "", CHARACTERS),
-        ("月，山。", "", CHARACTERS | END),
-        ("月？", "", CHARACTERS | END),
+        ("月，山。", "", CHARACTERS),  # one sentence is a fragment
+        ("月，山。月。", "", CHARACTERS | END),
+        ("月，山。月？", "", CHARACTERS | END),
         ("", "月，山", {"月"}),
         ("月", "月，山", {"，"}),
         ("月，山", "月，山", CHARACTERS | MARKS),
@@ -43,7 +44,7 @@ def test_what_may_come_next(written: str, prefix: str, expected: set[str]) -> No
 
 
 def test_each_row_has_its_own_rules() -> None:
-    rows = [draft("月。"), draft("", "山"), draft("月")]
+    rows = [draft("月。山。"), draft("", "山"), draft("月")]
     assert allowed(*rows) == [CHARACTERS | END, {"山"}, CHARACTERS | MARKS]
 
 
@@ -65,10 +66,11 @@ def test_poems_without_punctuation_may_end_anywhere() -> None:
     ("written", "prefix", "expected"),
     [
         ("月，山。月", "", None),  # shorter than 8: it goes on
-        ("月，山。月，山月", "", "月，山。"),
+        ("月，山。月，山月", "", None),  # one sentence is no poem
+        ("月。山。月，山月", "", "月。山。"),
         ("月，山。月，山。", "", "月，山。月，山。"),
-        ("月，山月月，山月", "", None),  # its first sentence is longer than 8
-        ("月，山月月，山月月月？", "", "月，山月月，山月月月？"),
+        ("月。山月月，山月", "", None),  # its first two sentences are longer than 8
+        ("月。山月月，山月月月？", "", "月。山月月，山月月月？"),
         ("月。山月山月，山", "月。", None),  # the prefix's sentence is not its own
         ("月山" * 8, "", "月山" * 8),  # broken off
     ],

@@ -43,17 +43,23 @@ class Draft:
         return replace(self, tokens=self.tokens[:length], nats=self.nats[:length])
 
 
+#: A sentence alone is a couplet, which the collections hold by the thousand as 「句」, fragments.
+LEAST_SENTENCES = 2
+
+
 class Rules:
     """The rules of every poem: it begins as the prefix says; no pause at its very start or after
-    another; it ends only after a whole sentence of its own, within `max_length` characters if its
-    first sentence is no longer; and no special is ever written.
+    another; it ends only after a whole sentence of its own and `LEAST_SENTENCES` in all, within
+    `max_length` characters if these are no longer; and no special is ever written.
     """
 
     def __init__(self, vocabulary: Vocabulary, max_length: int) -> None:
         self._pause = _marks(vocabulary, PUNCTUATION)
         self._stop = _marks(vocabulary, SENTENCE_ENDS)
+        self._least = LEAST_SENTENCES
         if not self._stop.any():  # poems without punctuation may end anywhere
             self._stop[:] = True
+            self._least = 1
         self._max_length = max_length
 
     @property
@@ -64,11 +70,11 @@ class Rules:
     def restrict(self, scores: Scores, drafts: Sequence[Draft]) -> None:
         """Set to −inf, in place, the `scores` (B, V) of what may not come next."""
         last = np.array([draft.last for draft in drafts])
-        own = np.array([draft.is_own for draft in drafts])
+        whole = np.array([self._is_whole(draft) for draft in drafts])
         forced = [(b, d.forced) for b, d in enumerate(drafts) if d.forced is not None]
         kept = [scores[b, token] for b, token in forced]
         scores[:, [PAD, SOS, UNK]] = -np.inf
-        scores[~(self._stop[last] & own), EOS] = -np.inf
+        scores[~whole, EOS] = -np.inf
         scores[np.ix_(self._pause[last] | (last == SOS), self._pause)] = -np.inf
         for (b, token), score in zip(forced, kept, strict=True):
             scores[b] = -np.inf
@@ -81,8 +87,14 @@ class Rules:
             return draft
         if length < self._max_length:
             return None
-        stops = [k for k in range(len(draft.prefix), length) if self._stop[draft.tokens[k]]]
-        return draft.cut(stops[-1] + 1) if stops else None
+        wholes = (draft.cut(k) for k in range(length, 0, -1))
+        return next((whole for whole in wholes if self._is_whole(whole)), None)
+
+    def _is_whole(self, draft: Draft) -> bool:
+        """May the poem end here?"""
+        if not (draft.is_own and self._stop[draft.last]):
+            return False
+        return np.count_nonzero(self._stop[list(draft.tokens)]) >= self._least
 
 
 def _marks(vocabulary: Vocabulary, characters: str) -> NDArray[np.bool_]:

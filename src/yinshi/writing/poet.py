@@ -53,7 +53,7 @@ class Poet:
         count: int = 1,
         seed: int | None = None,
         method: Method = "sample",
-        temperature: float = 0.8,
+        temperature: float = 0.6,
         top_k: int | None = None,
         top_p: float | None = None,
         beam_width: int = 8,

@@ -30,7 +30,7 @@ class Sampling:
     Tokens as likely as the last one kept are kept too. Raises UsageError.
     """
 
-    temperature: float = 0.8
+    temperature: float = 0.6
     top_k: int | None = None
     top_p: float | None = None
 

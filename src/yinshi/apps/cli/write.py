@@ -22,7 +22,7 @@ FEW = 16
 @click.option("--model", metavar="PATH", help="A model file or a run's folder.")
 @click.option("--count", default=1, show_default=True, help="Poems for each prefix.")
 @click.option("--seed", type=int, help="To write the same poems again.")
-@click.option("--temperature", type=float, help="Below 1 safer, above bolder.  [default: 0.8]")
+@click.option("--temperature", type=float, help="Below 1 safer, above bolder.  [default: 0.6]")
 @click.option("--top-k", type=int, help="Draw only from the K likeliest characters.")
 @click.option("--top-p", type=float, help="Draw only from the likeliest that sum to P.")
 @click.option("--greedy", is_flag=True, help="Take the likeliest character, draw nothing.")
