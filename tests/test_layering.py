@@ -42,7 +42,16 @@ ALLOWED = {
         "corpus.script",
         "corpus.poem",
     ],
-    "studies": ["errors", "recipe", "training", "engine", "evaluation"],
+    "studies": [
+        "errors",
+        "recipe",
+        "atomic",
+        "corpus",
+        "engine",
+        "training",
+        "evaluation",
+        "model_file",
+    ],
 }
 #: Only these parts may use a heavy or optional package.
 ONLY = {

@@ -117,4 +117,3 @@ def read_tensors(path: Path, file_format: str) -> tuple[dict[str, NDArray[Any]],
         raise ModelFileError(
             f"{path}: not a whole safetensors file ({error}); fetch or train it anew"
         ) from None
-

@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from small_poems import small_poems
 
-from yinshi.corpus.dataset import Dataset
+from yinshi.corpus.dataset import Dataset, write_dataset
+from yinshi.corpus.vocabulary import Vocabulary
 from yinshi.engine.language_model import LanguageModel
 from yinshi.errors import TrainingError
 from yinshi.model_file import ModelFile
@@ -109,6 +111,17 @@ def test_curves_are_drawn(finished: Run) -> None:
     svg = (finished.folder / "curves.svg").read_text(encoding="utf-8")
     assert "<svg" in svg
     assert svg.count("<path") > 10
+
+
+def test_the_recipe_says_what_the_data_are(tmp_path: Path) -> None:
+    """A recipe for traditional poems, trained on simplified ones, makes a simplified poet."""
+    poems = small_poems(30)
+    vocabulary = Vocabulary.count(poem.text for poem in poems)
+    facts = {"options": {"script": "simplified", "sample": None, "ratio": [4, 1]}}
+    write_dataset(tmp_path / "d", {"train": poems, "validation": poems}, vocabulary, facts)
+    run = Run.start(recipe(), tmp_path / "d", tmp_path / "run")
+    assert Run.resume(tmp_path / "run").recipe.corpus.script == "simplified"
+    assert run.recipe.corpus.ratio == (4, 1)
 
 
 def test_stop_and_resume_is_the_same_run(

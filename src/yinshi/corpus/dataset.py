@@ -23,6 +23,7 @@ from yinshi.atomic import write_atomically
 from yinshi.corpus.poem import Poem
 from yinshi.corpus.vocabulary import Vocabulary
 from yinshi.errors import DataError, MissingExtraError, UsageError
+from yinshi.recipe import CorpusRecipe, Recipe
 
 FORMAT = "yinshi-data-1"
 SPLITS = ("train", "validation", "test")
@@ -62,6 +63,12 @@ class Dataset:
     def splits(self) -> list[str]:
         """The names of the splits there are."""
         return [name for name in SPLITS if f"{name}.parquet" in self.manifest["files"]]
+
+    @property
+    def options(self) -> CorpusRecipe:
+        """What the folder was prepared with."""
+        given = {key: v for key, v in self.manifest["options"].items() if v is not None}
+        return Recipe.from_dict({"corpus": given}).corpus
 
     def split(self, name: str) -> list[Poem]:
         """The poems of one split. Raises DataError where there is none of that name."""

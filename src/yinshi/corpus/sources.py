@@ -69,7 +69,7 @@ def _read(path: Path, collection: str) -> tuple[list[Poem], str]:
         found = "neither a file nor a folder" if path.exists() else "does not exist"
         raise SourceError(f"{path}: {found}; expected {_KINDS}")
     if not path.name.isprintable():
-        raise SourceError(f"{ascii(path.name)}: not a name in UTF-8; rename the file")
+        raise SourceError(f"{path.name!a}: not a name in UTF-8; rename the file")
     kind = kind_of(path)
     if kind:
         return _read_collection(path, kind, collection)

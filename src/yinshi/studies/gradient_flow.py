@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from yinshi.corpus.vocabulary import SOS
 from yinshi.engine.cells import Array
 from yinshi.engine.jacobians import LSTMSequence, RNNSequence, norm_bound, products
 from yinshi.recipe import Recipe
-from yinshi.studies.report import COLOURS, Record, Report, table
+from yinshi.studies.report import Record, Report, table
 from yinshi.studies.trials import draw_sample, train, untrained
 from yinshi.training.loop import Loop
 
@@ -32,10 +32,23 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "LSTM, forget bias 1": {"cell": "lstm", "forget_bias": 1.0},
     "LSTM, forget bias 2": {"cell": "lstm", "forget_bias": 2.0},
 }
+#: RNNs are warm and dashed, LSTMs cold and solid.
+LINES = ["#D55E00", "#E69F00", "#CC79A7", "#56B4E9", "#0072B2", "#009E73"]
 WEIGHTS = ("random", "trained")
 DISTANCES = (1, 5, 10, 20, 40)
+#: The figures end there: below it is the sigmoid's alone.
+FLOOR = 1e-12
 #: The Jacobian which all networks have, and the two more of an LSTM.
 H, STATE, HOMEWORK = "∂h_T/∂h_t", "∂(h_T, c_T)/∂(h_t, c_t)", "∂h_T/∂h_t without the cell path"
+#: What decides the norms, random → trained: of an RNN, of an LSTM.
+RECURRENCE = {
+    "spectral_norm": "{:.2f}",
+    "bound": "{:.2f}",
+    "forget_mean": "{:.2f}",
+    "forget_above_0.9": "{:.1%}",
+}
+#: The data of the full run which the sentences of the report were written about.
+READ_ON = "34c46f7acb40"
 #: Characters of a poem, punctuation included: 五律, the most frequent form.
 LENGTH = 48
 
@@ -52,7 +65,7 @@ class Size:
     batch: int
 
 
-FULL = Size(train=3000, validation=300, measured=16, hidden=128, epochs=4, batch=32)
+FULL = Size(train=6000, validation=300, measured=32, hidden=128, epochs=4, batch=32)
 QUICK = Size(train=80, validation=12, measured=2, hidden=16, epochs=2, batch=16)
 
 
@@ -70,7 +83,8 @@ def run(data: Dataset, quick: bool, report: Report) -> None:
             model = train(recipe, sample, _watch(report, name))
             measure(report, name, "trained", network["cell"], model.weights, tokens)
         V = len(sample.vocabulary)
-    _write(report, data, size, V, len(poems), len(poems[0]))
+    report.add("setting", **asdict(size), poems=len(poems), length=len(poems[0]), vocabulary=V)
+    _write(report)
 
 
 def poems_of_one_length(texts: Sequence[str]) -> list[str]:
@@ -115,32 +129,31 @@ def measure(
     weights: Mapping[str, Array],
     poems: Sequence[NDArray[np.int32]],
 ) -> None:
-    """Add, of every Jacobian and distance, the poems' geometric mean, least and greatest norm."""
+    """Add each Jacobian's geometric mean, least and greatest norm over the poems, by distance."""
     w = {key: weight.astype(np.float64) for key, weight in weights.items()}
     measured = [jacobian_norms(cell, w, tokens) for tokens in poems]
     for jacobian in measured[0]:
         norms = np.stack([of_poem[jacobian] for of_poem in measured])  # (poems, T + 1)
-        for distance, at_distance in enumerate(norms.T):
-            report.add(
-                "norm",
-                network=name,
-                weights=state,
-                jacobian=jacobian,
-                distance=distance,
-                mean=geometric_mean(at_distance),
-                low=float(at_distance.min()),
-                high=float(at_distance.max()),
-            )
+        figures = {
+            "mean": geometric_mean(norms),
+            "low": norms.min(axis=0),
+            "high": norms.max(axis=0),
+        }
+        rounded = {key: [float(f"{x:.4g}") for x in row] for key, row in figures.items()}
+        report.add("norms", network=name, weights=state, jacobian=jacobian, **rounded)
     report.add("recurrence", network=name, weights=state, **_recurrence(cell, w, poems))
 
 
-def geometric_mean(norms: Array) -> float:
-    """The mean on a logarithmic scale: norms of products multiply; 0 if one of them is 0."""
+def geometric_mean(norms: Array) -> Array:
+    """(poems, …) → (…): the mean on a logarithmic scale, 0 where one of them is 0."""
     with np.errstate(divide="ignore"):
-        return float(np.exp(np.log(norms).mean()))
+        mean: Array = np.exp(np.log(norms).mean(axis=0))
+    return mean
 
 
-def jacobian_norms(cell: str, w: Mapping[str, Array], tokens: NDArray[np.int32]) -> dict[str, Array]:
+def jacobian_norms(
+    cell: str, w: Mapping[str, Array], tokens: NDArray[np.int32]
+) -> dict[str, Array]:
     """Jacobian → its spectral norm at the distances 0 … T, (T + 1,), on one poem."""
     if cell != "lstm":
         rnn = _rnn(cell, w, tokens)
@@ -198,19 +211,117 @@ def _recurrence(
 # ---- writing ----------------------------------------------------------------------------------
 
 
-def _write(report: Report, data: Dataset, size: Size, V: int, poems: int, length: int) -> None:
-    T = length
-    distances = [n for n in DISTANCES if n <= T]
-    report.write("How far back a gradient reaches", data, f"{poems} {V}", _norm_table(report, H, NETWORKS, distances))
+def _write(report: Report) -> None:
+    [s] = report.select("setting")
+    distances = [n for n in DISTANCES if n <= s["length"]]
+    lstms = [name for name, network in NETWORKS.items() if network["cell"] == "lstm"]
+    shown = lstms[1]
+    every = [(name, H, name) for name in NETWORKS]
+    of_state = [(name, STATE, f"{name}: {STATE}") for name in lstms]
+    report.write(
+        "How far back a gradient reaches",
+        "How much of a change in the state at one character is left some characters later? The "
+        f"spectral norm of `{H}` against the distance n = T − t, on {s['poems']} validation poems "
+        f"of {s['length']} characters, for networks of {s['hidden']} hidden units: with the random "
+        f"weights that training begins with (uniform in ±1/√H), and after {s['epochs']} epochs on "
+        f"{s['train']:,} poems (vocabulary {s['vocabulary']:,}, embedding 64, AdamW with the same "
+        "learning rate for all, the NumPy engine). Means over poems are geometric, since the norms "
+        "of products multiply; the shading reaches from the least poem to the greatest. The "
+        "e-folding is the number of steps in which a norm falls to 1/e, fitted to the range named.",
+        report.figure(
+            "norms",
+            _draw(report, every),
+            f"Spectral norm of {H} against distance, mean and range over poems",
+        ),
+        _norm_table(report, every, distances),
+        "What decides them, before → after training: an RNN's ‖W‖ and the bound "
+        "max φ′ · ‖W‖ of one step ([docs/rnn.md](../../docs/rnn.md), 1.26); an LSTM's forget gates "
+        "f, over all units and characters.",
+        _network_table(report),
+        report.findings(READ_ON, *_findings(report)),
+        "## The two paths of an LSTM",
+        f"An LSTM's state is the pair (h, c). `{H}` above is the upper left block of `{STATE}`: "
+        "the effect by every path, c_t held fixed. The usual homework answer multiplies "
+        "`∂h_j/∂h_{j-1}` alone and so drops every path through the cell "
+        "([docs/lstm.md](../../docs/lstm.md), section 4).",
+        report.figure(
+            "paths",
+            _draw(report, [(shown, j, j) for j in (STATE, H, HOMEWORK)]),
+            f"The three Jacobians of the {shown}",
+        ),
+        _norm_table(report, [*of_state, (shown, HOMEWORK, f"{shown}: {HOMEWORK}")], distances),
+        report.findings(READ_ON, *_findings_on_paths(report, shown)),
+    )
+
+
+def _findings(report: Report) -> list[str]:
+    return []
+
+
+def _findings_on_paths(report: Report, shown: str) -> list[str]:
+    return []
+
+
+def _draw(report: Report, curves: Sequence[tuple[str, str, str]]) -> Figure:
+    """(network, Jacobian, label) of each curve; random weights left, trained ones right."""
+    figure = Figure(figsize=(10, 5.2), layout="constrained")
+    for axes, state in zip(figure.subplots(1, 2, sharey=True), WEIGHTS, strict=True):
+        for colour, (network, jacobian, label) in zip(_colours(curves), curves, strict=True):
+            norms = _norms_of(report, network, state, jacobian)
+            x = range(len(norms["mean"]))
+            style = "--" if network.startswith("RNN") or jacobian == HOMEWORK else "-"
+            axes.plot(x, norms["mean"], style, color=colour, lw=1.8, label=label)
+            axes.fill_between(x, norms["low"], norms["high"], color=colour, alpha=0.12, lw=0)
+        axes.set(yscale="log", xlabel="distance n = T − t (characters)", title=f"{state} weights")
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_ylim(bottom=FLOOR)
+    figure.axes[0].set_ylabel("spectral norm")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _norms_of(report: Report, network: str, weights: str, jacobian: str) -> Record:
+    [found] = report.select("norms", network=network, weights=weights, jacobian=jacobian)
+    return found
+
+
+def _colours(curves: Sequence[tuple[str, str, str]]) -> Sequence[str]:
+    return LINES if len(curves) == len(LINES) else ["#0072B2", "#009E73", "#D55E00"]
 
 
 def _norm_table(
-    report: Report, jacobian: str, networks: Sequence[str], distances: Sequence[int]
+    report: Report, curves: Sequence[tuple[str, str, str]], distances: Sequence[int]
 ) -> str:
+    far = distances[-1]
+    near = far // 2
     rows = []
-    for name in networks:
+    for network, jacobian, label in curves:
         for state in WEIGHTS:
-            found = report.select("norm", network=name, weights=state, jacobian=jacobian)
-            mean = {r["distance"]: r["mean"] for r in found}
-            rows.append([name, state, *(f"{mean[n]:.2g}" for n in distances)])
-    return table(["network", "weights", *map(str, distances)], rows)
+            mean = _norms_of(report, network, state, jacobian)["mean"]
+            cells = [f"{mean[n]:.2g}" for n in distances]
+            rows.append([label, state, *cells, e_folding(mean, near, far)])
+    headers = ["", "weights", *(f"n = {n}" for n in distances), f"e-folding {near}–{far}"]
+    return table(headers, rows)
+
+
+def e_folding(norms: Sequence[float], near: int, far: int) -> str:
+    """The steps in which `norms` fall to 1/e between two distances: a line through their logs."""
+    between = np.array(norms[near : far + 1])
+    if not between.all():
+        return "0"
+    slope = np.polyfit(range(len(between)), np.log(between), 1)[0]
+    return f"{-1 / slope:.1f}" if slope < 0 else "grows"
+
+
+def _network_table(report: Report) -> str:
+    headers = ["", "perplexity after training", "‖W‖", "bound of a step", "mean f", "f > 0.9"]
+    rows = []
+    for name in NETWORKS:
+        perplexity = min(r["perplexity"] for r in report.select("validation", network=name))
+        pairs = [report.select("recurrence", network=name, weights=state)[0] for state in WEIGHTS]
+        row = [name, f"{perplexity:.0f}"]
+        for key, form in RECURRENCE.items():
+            row.append(" → ".join(form.format(r[key]) for r in pairs) if key in pairs[0] else "")
+        rows.append(row)
+    return table(headers, rows)

@@ -37,11 +37,17 @@ class Report:
     """
 
     def __init__(
-        self, folder: Path, name: str, quick: bool, say: Callable[[str], None] = lambda line: None
+        self,
+        folder: Path,
+        name: str,
+        data: Dataset,
+        quick: bool,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         _check_replaceable(folder)
         _check_matplotlib()
-        self.folder, self.name, self.quick, self.say = folder, name, quick, say
+        self.folder, self.name, self.say = folder, name, say
+        self._data, self._quick = data, quick
         self.records: list[Record] = []
         self._files: dict[str, bytes] = {}
         self._start = perf_counter()
@@ -66,14 +72,22 @@ class Report:
             self._files[f"{name}.{kind}"] = buffer.getvalue()
         return f"![{caption}]({name}.svg)\n\n*{caption}* ([PNG]({name}.png))"
 
-    def write(self, title: str, data: Dataset, *paragraphs: str) -> None:
+    def findings(self, read_on: str, *sentences: str) -> str:
+        """Sentences written after reading a full run on the data whose hash begins with `read_on`.
+
+        Of another run they may be false: it is shown without them.
+        """
+        read = not self._quick and self._data.hash.startswith(read_on)
+        return "\n".join(f"- {sentence}" for sentence in sentences) if read else ""
+
+    def write(self, title: str, *paragraphs: str) -> None:
         """README.md with these paragraphs (text, tables, figures), metrics.jsonl, the figures."""
-        quick = " --quick" if self.quick else ""
-        warning = "**A quick run, in miniature: its numbers mean little.**" if self.quick else ""
+        name, quick = self._data.folder.absolute().name, " --quick" if self._quick else ""
+        warning = "**A quick run, in miniature: its numbers mean little.**" if quick else ""
         made = (
-            f"Made by `yinshi study {self.name} --data {data.folder.name}{quick}` in "
-            f"{(perf_counter() - self._start) / 60:.1f} minutes; data: `{data.folder.name}`, hash "
-            f"`{data.hash[:12]}`. [metrics.jsonl](metrics.jsonl) holds every number shown here."
+            f"Made by `yinshi study {self.name} --data {name}{quick}` in "
+            f"{(perf_counter() - self._start) / 60:.1f} minutes; data: `{name}`, hash "
+            f"`{self._data.hash[:12]}`. [metrics.jsonl](metrics.jsonl) holds every number shown."
         )
         text = "\n\n".join(p for p in (f"# {title}", warning, *paragraphs, made) if p) + "\n"
         lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in self.records]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +51,9 @@ class Run:
                 f"or go on with `yinshi train --resume {folder}`"
             )
         dataset = Dataset.load(data)
+        recipe = replace(
+            recipe, corpus=dataset.options
+        )  # whatever it asked for
         run = cls(folder, recipe, data.resolve(), dataset.hash, engine)
         run._learner(len(dataset.vocabulary))  # its errors come before anything is written
         folder.mkdir(parents=True, exist_ok=True)

@@ -94,7 +94,7 @@ class Rules:
         """May the poem end here?"""
         if not (draft.is_own and self._stop[draft.last]):
             return False
-        return np.count_nonzero(self._stop[list(draft.tokens)]) >= self._least
+        return int(np.count_nonzero(self._stop[list(draft.tokens)])) >= self._least
 
 
 def _marks(vocabulary: Vocabulary, characters: str) -> NDArray[np.bool_]:

@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "Train a recipe's network on prepared poems.",
     "evaluate": "Measure a model's perplexity under every convention.",
     "gradcheck": "Check the hand-written gradients against central differences.",
+    "study": "Run an experiment and write its report.",
     "recipes": "List the recipes shipped in the package.",
 }
 

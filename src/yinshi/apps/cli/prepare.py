@@ -106,7 +106,11 @@ def _summary(manifest: dict[str, Any]) -> Iterator[str]:
     rows = [
         ("read", counts["read"], "poems"),
         ("dropped", counts["read"] - counts["cleaning"], _rules(manifest, "dropped")),
-        ("cleaned", sum(manifest["cleaning"]["touched"].values()), _rules(manifest, "touched")),
+        (
+            "rules applied",
+            sum(manifest["cleaning"]["touched"].values()),
+            _rules(manifest, "touched"),
+        ),
         ("another form", counts["cleaning"] - counts["form"], ""),
         ("another length", counts["form"] - counts["length"], ""),
         ("truncated", manifest["truncated"], ""),
@@ -123,6 +127,7 @@ def _summary(manifest: dict[str, Any]) -> Iterator[str]:
 
 
 def _rules(manifest: dict[str, Any], what: str) -> str:
-    """The cleaning rules with their counts, most frequent first."""
+    """The cleaning rules used most, with their counts; the manifest has all."""
     counts = sorted(manifest["cleaning"][what].items(), key=lambda item: -item[1])
-    return ", ".join(f"{rule} {n:,}" for rule, n in counts)
+    most = ", ".join(f"{rule} {n:,}" for rule, n in counts[:4])
+    return most + ", …" * (len(counts) > 4)

@@ -44,7 +44,8 @@ def _run(name: str, data: Path, quick: bool, out: Path) -> None:
     from yinshi.corpus.dataset import Dataset
     from yinshi.studies.report import Report
 
+    dataset = Dataset.load(data)
+    report = Report(out, name, dataset, quick, click.echo)  # its errors come before the measuring
     study = import_module(f"yinshi.studies.{name.replace('-', '_')}")
-    report = Report(out, name, quick, click.echo)
-    study.run(Dataset.load(data), quick, report)
+    study.run(dataset, quick, report)
     click.echo(f"written: {out / 'README.md'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,6 +50,9 @@ def command(
 
     Ctrl-C saves a checkpoint and stops.
     """
+    # Read when PyTorch is imported. Threads that spin while they wait make a run on a busy machine
+    # ten times slower (docs/lab-notes.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from yinshi.training.loop import Stopped
     from yinshi.training.run import Run
 
@@ -67,37 +71,28 @@ def command(
 
 
 def _train(run: Run, tensorboard: bool) -> None:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
+        BarColumn(bar_width=20),
         TextColumn("{task.fields[figures]}"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(compact=True),
     )
     with Progress(*columns) as bar, _interruptible() as should_stop:
         task = bar.add_task("starting", total=None, figures="")
 
         def watch(loop: Loop, record: dict[str, Any]) -> None:
             where = f"epoch {record['epoch']}/{loop.training.epochs}"
+            bar.update(task, total=loop.total_steps, completed=record["step"], description=where)
             if record["kind"] == "validation":
                 bar.console.print(f"{where}: validation perplexity {record['perplexity']:.2f}")
                 return
-            bar.update(
-                task,
-                total=loop.total_steps,
-                completed=record["step"],
-                description=where,
-                figures=f"{record['nats']:.3f} nats · perplexity {record['perplexity']:.1f} · "
-                f"{record['tokens_per_second']:,.0f} tokens/s",
+            figures = (
+                f"{record['nats']:.3f} nats, perplexity {record['perplexity']:.1f}, "
+                f"{record['tokens_per_second']:,.0f} tokens/s"
             )
+            bar.update(task, figures=figures)
 
         run.train(watch, should_stop, tensorboard)
 

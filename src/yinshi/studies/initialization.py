@@ -1,0 +1,255 @@
+"""What do the weights before training decide? Curves, and how many hidden units stay distinct.
+
+docs/lstm.md, section 6, proves that units which start equal stay equal; section 7 says what each
+initializer does to the variance.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from yinshi.corpus.dataset import Dataset
+from yinshi.engine.cells import Array
+from yinshi.evaluation.ngram import NGram
+from yinshi.recipe import Recipe
+from yinshi.studies.report import COLOURS, Record, Report, table
+from yinshi.studies.trials import draw_sample, train, untrained
+from yinshi.training.loop import Loop
+
+#: The settings compared: what each changes in the recipe's network.
+COMPARED: dict[str, dict[str, Any]] = {
+    "zeros": {"initializer": "zeros"},
+    "constant 1/I": {"initializer": "constant"},
+    "uniform": {"initializer": "uniform"},
+    "Xavier uniform": {"initializer": "xavier-uniform"},
+    "Xavier normal": {"initializer": "xavier-normal"},
+    "orthogonal": {"initializer": "orthogonal"},
+    "uniform, forget bias 1": {"forget_bias": 1.0},
+    "uniform, forget bias 2": {"forget_bias": 2.0},
+}
+#: What breaks the symmetry, and what was thought to and does not; each with one seed.
+BREAKING: dict[str, dict[str, Any]] = {
+    "constant 1/I, in float32": {"initializer": "constant", "precision": "float32"},
+    "constant 1/I, with dropout 0.2": {"initializer": "constant", "dropout": 0.2},
+    "zeros, tied to the random embedding": {"initializer": "zeros", "tie_weights": True},
+}
+#: The data of the full run which the sentences of the report were written about.
+READ_ON = "34c46f7acb40"
+UNIGRAM = "character frequencies alone"
+#: Two units are the same if none of their weights differ by more.
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the study is run on, and with."""
+
+    train: int
+    validation: int
+    hidden: int
+    epochs: int
+    batch: int
+    seeds: int
+
+
+FULL = Size(train=1500, validation=300, hidden=64, epochs=3, batch=16, seeds=3)
+QUICK = Size(train=80, validation=12, hidden=8, epochs=4, batch=8, seeds=2)
+
+
+def run(data: Dataset, quick: bool, report: Report) -> None:
+    """Train every setting with every seed, and write the report."""
+    size = QUICK if quick else FULL
+    with tempfile.TemporaryDirectory() as folder:
+        sample = draw_sample(data, Path(folder, "sample"), size.train, size.validation)
+        unigram = _unigram_nats(sample)
+        V = len(sample.vocabulary)
+        report.add("sample", **asdict(size), vocabulary=V, unigram_nats=unigram)
+        for name, changes in COMPARED.items():
+            for seed in range(size.seeds):
+                _trial(report, sample, name, recipe_of(changes, size, seed))
+        for name, changes in BREAKING.items():
+            _trial(report, sample, name, recipe_of(changes, size, seed=0))
+    _write(report)
+
+
+def recipe_of(changes: Mapping[str, Any], size: Size, seed: int) -> Recipe:
+    """Embedding and hidden size are equal, so that tied weights need no projection."""
+    network = {"embedding": size.hidden, "hidden": size.hidden, "dropout": 0.0, **changes}
+    precision = network.pop("precision", "float64")
+    training = {
+        "learning_rate": 5e-3,
+        "clip_norm": 1.0,
+        "epochs": size.epochs,
+        "batch_size": size.batch,
+        "precision": precision,
+        "seed": seed,
+    }
+    return Recipe.from_dict({"network": network, "training": training})
+
+
+def _trial(report: Report, sample: Dataset, name: str, recipe: Recipe) -> None:
+    """Train once; add the curve, and the count of distinct units along it."""
+    seed = recipe.training.seed
+
+    def count(step: int, weights: Mapping[str, Array]) -> None:
+        units = hidden_units(weights)
+        spread = float(np.ptp(units, axis=0).max())
+        distinct = distinct_rows(units, TOLERANCE)
+        report.add("units", setting=name, seed=seed, step=step, distinct=distinct, spread=spread)
+
+    def watch(loop: Loop, record: Record) -> None:
+        step, nats = record["step"], record["nats"]
+        report.add(record["kind"], setting=name, seed=seed, step=step, nats=nats)
+        if record["kind"] == "validation":
+            count(step, loop.learner.weights())
+
+    count(0, untrained(recipe, sample))
+    train(recipe, sample, watch)
+    last = report.select("validation", setting=name, seed=seed)[-1]
+    report.say(f"{name}, seed {seed}: validation perplexity {np.exp(last['nats']):.1f}")
+
+
+def hidden_units(weights: Mapping[str, Array]) -> Array:
+    """(H, 4 (I + H + 1)): all that a unit computes with, its row in every gate of
+    [weight_ih | weight_hh | bias_ih + bias_hh].
+
+    Two units with equal rows have equal h_t and c_t at all times, whatever is read.
+    """
+    bias = weights["lstm.bias_ih_l0"] + weights["lstm.bias_hh_l0"]
+    parts = [weights["lstm.weight_ih_l0"], weights["lstm.weight_hh_l0"], bias[:, None]]
+    gates = np.concatenate(parts, axis=1).astype(np.float64)
+    return np.concatenate(np.split(gates, 4), axis=1)
+
+
+def distinct_rows(rows: Array, tolerance: float) -> int:
+    """The number of rows of which none is within `tolerance`, entry by entry, of one before it."""
+    kept: list[Array] = []
+    for row in rows:
+        if not any(np.abs(row - other).max() <= tolerance for other in kept):
+            kept.append(row)
+    return len(kept)
+
+
+def _unigram_nats(sample: Dataset) -> float:
+    """Of a validation token, for a model that knows only how frequent each character is."""
+    encode = sample.vocabulary.encode
+    train, validation = ([encode(t) for t in sample.texts(s)] for s in ("train", "validation"))
+    return float(NGram.fit(train, len(sample.vocabulary), order=1).nats_of_poems(validation).mean())
+
+
+# ---- writing ----------------------------------------------------------------------------------
+
+
+def _write(report: Report) -> None:
+    [s] = report.select("sample")
+    steps = report.select("validation")[-1]["step"]
+    report.write(
+        "What the weights before training decide",
+        f"An LSTM language model with E = H = {s['hidden']}, untied, no dropout, trained by the "
+        f"NumPy engine in float64 for {steps} steps ({s['epochs']} epochs on {s['train']:,} poems, "
+        f"{s['batch']} a batch, vocabulary {s['vocabulary']:,}; AdamW, constant learning rate "
+        f"0.005, gradients clipped to norm 1). Only the initial weights differ: those of the LSTM "
+        "and of the output layer are drawn as named, the embedding is random in every run. The "
+        f"same {s['seeds']} seeds for each, which draw the weights and the order of the poems. "
+        "*uniform* is ±1/√H, PyTorch's; *constant* is 1/I for a matrix of I inputs.",
+        report.figure(
+            "curves",
+            _draw(report),
+            "Left: training cross-entropy, mean and range over seeds. Right: validation perplexity "
+            "at the end, a dot a seed",
+        ),
+        _curve_table(report, s),
+        report.findings(READ_ON, *_findings(report)),
+        "## How many hidden units there are",
+        "Two units are counted as one if no weight of theirs differs by more than "
+        f"{TOLERANCE:g}: their rows of [weight_ih | weight_hh | bias] in all four gates. Such "
+        "units compute the same number at every character. *Spread* is the largest difference "
+        "between two units' weights anywhere.",
+        _unit_table(report, steps),
+    )
+
+
+def _findings(report: Report) -> list[str]:
+    return []
+
+
+def _draw(report: Report) -> Figure:
+    figure = Figure(figsize=(10, 5.2), layout="constrained")
+    curves, ends = figure.subplots(1, 2, width_ratios=[1.4, 1])
+    for colour, name in zip(COLOURS, COMPARED, strict=True):
+        _draw_curve(curves, report, name, colour)
+    [sample] = report.select("sample")
+    curves.axhline(sample["unigram_nats"], color="black", linestyle=":", linewidth=1)
+    style: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 9}
+    right = (0.98, sample["unigram_nats"])
+    curves.annotate(UNIGRAM, right, xycoords=("axes fraction", "data"), **style)
+    curves.set(xlabel="step", ylabel="nats per token", title="Training")
+    names = list(COMPARED)
+    for place, (colour, name) in enumerate(zip(COLOURS, names, strict=True)):
+        perplexities = _final_perplexities(report, name)
+        ends.plot(perplexities, [place] * len(perplexities), "o", color=colour, alpha=0.8)
+    ends.set_yticks(range(len(names)), names)
+    ends.invert_yaxis()
+    ends.set(xscale="log", xlabel="perplexity per token", title="Validation, at the end")
+    for axes in (curves, ends):
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _draw_curve(axes: Axes, report: Report, name: str, colour: str) -> None:
+    """The mean over seeds and their range."""
+    by_step: dict[int, list[float]] = {}
+    for record in report.select("train", setting=name):
+        by_step.setdefault(record["step"], []).append(record["nats"])
+    steps, nats = list(by_step), list(by_step.values())
+    axes.plot(steps, [np.mean(n) for n in nats], color=colour, label=name)
+    axes.fill_between(steps, list(map(min, nats)), list(map(max, nats)), color=colour, alpha=0.2)
+
+
+def _final_perplexities(report: Report, name: str) -> list[float]:
+    """One a seed."""
+    last = {r["seed"]: r["nats"] for r in report.select("validation", setting=name)}
+    return [float(np.exp(nats)) for nats in last.values()]
+
+
+def _curve_table(report: Report, sample: Record) -> str:
+    found = [r["step"] for r in report.select("train")]
+    shown = sorted({min(found), max(found) // 2 // 20 * 20, max(found)})
+    rows = []
+    for name in COMPARED:
+        cells = []
+        for step in shown:
+            nats = [r["nats"] for r in report.select("train", setting=name, step=step)]
+            cells.append(f"{np.mean(nats):.3f}")
+        rows.append([name, *cells, _range(_final_perplexities(report, name))])
+    rows.append([UNIGRAM, *[""] * len(shown), f"{np.exp(sample['unigram_nats']):.1f}"])
+    headers = ["", *(f"nats, steps {n - 19}–{n}" for n in shown), "validation perplexity"]
+    return table(headers, rows)
+
+
+def _range(values: Sequence[float]) -> str:
+    mean = f"{np.mean(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.1f}–{max(values):.1f})"
+
+
+def _unit_table(report: Report, steps: int) -> str:
+    rows = []
+    for name in [*COMPARED, *BREAKING]:
+        start, end = (report.select("units", setting=name, step=n) for n in (0, steps))
+        counts = [
+            "–".join(map(str, sorted({r["distinct"] for r in ends}))) for ends in (start, end)
+        ]
+        spreads = [f"{max(r['spread'] for r in ends):.1g}" for ends in (start, end)]
+        rows.append([name, *counts, *spreads, _range(_final_perplexities(report, name))])
+    headers = ["", "distinct units at the start", "distinct units at the end"]
+    headers += ["spread at the start", "spread at the end", "validation perplexity"]
+    return table(headers, rows)

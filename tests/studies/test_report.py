@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from yinshi.corpus.dataset import Dataset
+from yinshi.errors import UsageError
+from yinshi.studies.report import Report, table
+
+
+@pytest.fixture
+def data(small_dataset: Path) -> Dataset:
+    return Dataset.load(small_dataset)
+
+
+def figure() -> Figure:
+    figure = Figure(figsize=(3, 2))
+    figure.subplots().plot([1, 2], [3, 5], label="a line")
+    return figure
+
+
+def test_a_report_is_text_figures_and_every_record(data: Dataset, tmp_path: Path) -> None:
+    report = Report(tmp_path / "deep" / "growth", "growth", data, quick=False)
+    report.add("height", tree="松", metres=3.5)
+    report.write("Growth", "First.", report.figure("trees", figure(), "Two trees"), "Last.")
+    folder = report.folder
+    files = {"README.md", "metrics.jsonl", "trees.svg", "trees.png"}
+    assert {p.name for p in folder.iterdir()} == files
+    assert json.loads((folder / "metrics.jsonl").read_text(encoding="utf-8")) == {
+        "kind": "height",
+        "tree": "松",
+        "metres": 3.5,
+    }
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    order = ["# Growth", "First.", "![Two trees](trees.svg)", "Last.", "Made by", "data: `small`"]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    assert data.hash[:12] in text
+    assert "quick" not in text
+
+
+def test_a_quick_report_says_so(data: Dataset, tmp_path: Path) -> None:
+    report = Report(tmp_path / "growth", "growth", data, quick=True)
+    report.write("Growth")
+    text = (tmp_path / "growth" / "README.md").read_text(encoding="utf-8")
+    assert "**A quick run, in miniature: its numbers mean little.**" in text
+    assert "yinshi study growth --data small --quick" in text
+
+
+def test_findings_are_of_the_run_they_were_written_about(data: Dataset, tmp_path: Path) -> None:
+    full, quick = (Report(tmp_path, "growth", data, quick=quick) for quick in (False, True))
+    assert full.findings(data.hash[:12], "It grows.", "Fast.") == "- It grows.\n- Fast."
+    assert full.findings("0" * 12, "It grows.") == ""
+    assert quick.findings(data.hash[:12], "It grows.") == ""
+
+
+def test_no_path_of_the_machine(data: Dataset, tmp_path: Path) -> None:
+    report = Report(tmp_path / "growth", "growth", data, quick=False)
+    report.write("Growth", report.figure("t", figure(), "T"))
+    for path in report.folder.iterdir():
+        assert str(data.folder.parent).encode() not in path.read_bytes()
+        assert str(tmp_path).encode() not in path.read_bytes()
+
+
+def test_the_same_figure_gives_the_same_bytes(data: Dataset, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        report = Report(tmp_path / name, "growth", data, quick=False)
+        report.write("Growth", report.figure("trees", figure(), "Two trees"))
+    for name in ("trees.svg", "trees.png"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert not re.search(rb"<dc:date>", (tmp_path / "one" / "trees.svg").read_bytes())
+
+
+def test_select_by_kind_and_values(data: Dataset, tmp_path: Path) -> None:
+    report = Report(tmp_path, "growth", data, quick=False)
+    for year, metres in ((1, 2), (2, 3)):
+        report.add("height", year=year, metres=metres)
+    report.add("age", year=1)
+    assert [r["metres"] for r in report.select("height")] == [2, 3]
+    assert report.select("height", year=2) == [{"kind": "height", "year": 2, "metres": 3}]
+    assert report.select("height", year=3) == []
+
+
+def test_a_table() -> None:
+    assert table(["tree", "m"], [["松", "3"]]) == "| tree | m |\n| --- | ---: |\n| 松 | 3 |"
+
+
+def test_an_earlier_report_is_replaced_and_nothing_else(data: Dataset, tmp_path: Path) -> None:
+    for title in ("Old", "New"):
+        Report(tmp_path / "growth", "growth", data, quick=False).write(title)
+    text = (tmp_path / "growth" / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("# New")
+
+    (tmp_path / "growth" / "thesis.tex").touch()
+    with pytest.raises(UsageError, match=r"found thesis\.tex there, expected a folder that is"):
+        Report(tmp_path / "growth", "growth", data, quick=False)
+    with pytest.raises(UsageError, match="found a file, expected a folder"):
+        Report(tmp_path / "growth" / "README.md", "growth", data, quick=False)
