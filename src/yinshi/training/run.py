@@ -51,9 +51,7 @@ class Run:
                 f"or go on with `yinshi train --resume {folder}`"
             )
         dataset = Dataset.load(data)
-        recipe = replace(
-            recipe, corpus=dataset.options
-        )  # whatever it asked for
+        recipe = replace(recipe, corpus=dataset.options)  # whatever it asked for
         run = cls(folder, recipe, data.resolve(), dataset.hash, engine)
         run._learner(len(dataset.vocabulary))  # its errors come before anything is written
         folder.mkdir(parents=True, exist_ok=True)
