@@ -10,6 +10,7 @@ from small_poems import small_poems
 
 from yinshi.corpus.dataset import write_dataset
 from yinshi.corpus.vocabulary import Vocabulary
+from yinshi.recipe import CorpusRecipe
 
 # Threads that spin while they wait make every test ten times slower on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -46,7 +47,7 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     splits = {"train": poems[:80], "validation": poems[80:92], "test": poems[92:]}
     vocabulary = Vocabulary.count(poem.text for poem in splits["train"])
     folder = tmp_path_factory.mktemp("data") / "small"
-    write_dataset(folder, splits, vocabulary, {"options": {}})
+    write_dataset(folder, splits, vocabulary, CorpusRecipe())
     return folder
 
 

@@ -12,7 +12,7 @@ from yinshi.corpus.dataset import Dataset, write_dataset
 from yinshi.corpus.poem import Poem
 from yinshi.corpus.vocabulary import Vocabulary
 from yinshi.model_file import ModelFile
-from yinshi.recipe import Recipe
+from yinshi.recipe import CorpusRecipe, Recipe
 
 TEXTS = ["白日依山盡，黃河入海流。", "明月出天山，蒼茫雲海間。"]
 RECIPE = Recipe.from_dict({"network": {"embedding": 3, "hidden": 4}})
@@ -22,7 +22,7 @@ RECIPE = Recipe.from_dict({"network": {"embedding": 3, "hidden": 4}})
 def data(tmp_path: Path) -> Path:
     poems = [Poem("", "", text, "test") for text in TEXTS]
     splits = {"train": poems, "validation": poems[:1], "test": poems[1:]}
-    write_dataset(tmp_path / "data", splits, Vocabulary.count(TEXTS), {})
+    write_dataset(tmp_path / "data", splits, Vocabulary.count(TEXTS), CorpusRecipe())
     return tmp_path / "data"
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from yinshi.apps.cli.main import main
 from yinshi.model_file import ModelFile
-from yinshi.recipe import load_recipe
+from yinshi.recipe import CorpusRecipe, load_recipe
 from yinshi.training.metrics import read_metrics
 from yinshi.training.run import Run
 
@@ -174,7 +174,7 @@ def test_poems_are_written_of_any_vocabulary(recipe: Path, tmp_path: Path, capsy
 
     poems = [Poem("", "", "風過竹聲細，花開江上城。", "test")] * 8
     splits: Any = {"train": poems, "validation": poems[:2]}
-    write_dataset(tmp_path / "d", splits, Vocabulary.count(p.text for p in poems), {})
+    write_dataset(tmp_path / "d", splits, Vocabulary.count(p.text for p in poems), CorpusRecipe())
     arguments = ["--data", tmp_path / "d", "--out", tmp_path / "r", "--engine", "numpy"]
     code, out, err = train(capsys, recipe, *arguments)
     assert (code, err) == (0, "")

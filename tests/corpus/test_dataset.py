@@ -13,6 +13,7 @@ from yinshi.corpus.dataset import Dataset, write_dataset
 from yinshi.corpus.poem import Poem
 from yinshi.corpus.vocabulary import Vocabulary
 from yinshi.errors import DataError, MissingExtraError, UsageError
+from yinshi.recipe import CorpusRecipe
 
 pytest.importorskip("pyarrow")
 
@@ -25,7 +26,7 @@ SPLITS = {"train": [MOON, SPRING], "validation": [LINE]}
 def write(folder: Path, **changed: list[Poem]) -> dict[str, Any]:
     splits = SPLITS | changed
     vocabulary = Vocabulary.count(p.text for p in splits["train"])
-    return write_dataset(folder, splits, vocabulary, {"options": {"seed": 0}})
+    return write_dataset(folder, splits, vocabulary, CorpusRecipe(seed=7))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -36,7 +37,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     manifest = write(tmp_path / "data", test=[SPRING])
     data = Dataset.load(tmp_path / "data")
     assert data.manifest == manifest
-    assert data.manifest["options"] == {"seed": 0}
+    assert data.manifest["options"]["seed"] == 7
+    assert data.options == CorpusRecipe(seed=7)
     assert data.splits == ["train", "validation", "test"]
     assert data.split("train") == [MOON, SPRING]
     assert data.texts("validation") == [LINE.text]

@@ -14,7 +14,7 @@ from yinshi.evaluation import evaluate as module
 from yinshi.evaluation.evaluate import evaluate
 from yinshi.evaluation.ngram import NGram
 from yinshi.model_file import ModelFile
-from yinshi.recipe import Recipe
+from yinshi.recipe import CorpusRecipe, Recipe
 
 TRAIN = ["白日依山盡，黃河入海流。", "明月出天山，蒼茫雲海間。", "山中一夜雨，樹杪百重泉。"]
 TEST = ["明月海", "山，日。", "月落烏啼霜滿天，江楓漁火對愁眠。", "夜"]
@@ -28,7 +28,7 @@ def poems(texts: list[str]) -> list[Poem]:
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
     splits = {"train": poems(TRAIN), "validation": [], "test": poems(TEST)}
-    write_dataset(tmp_path / "data", splits, Vocabulary.count(TRAIN), {})
+    write_dataset(tmp_path / "data", splits, Vocabulary.count(TRAIN), CorpusRecipe())
     return Dataset.load(tmp_path / "data")
 
 

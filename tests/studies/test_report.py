@@ -52,10 +52,15 @@ def test_a_quick_report_says_so(data: Dataset, tmp_path: Path) -> None:
 
 
 def test_findings_are_of_the_run_they_were_written_about(data: Dataset, tmp_path: Path) -> None:
+    def findings(report: Report) -> list[str]:
+        [tree] = report.select("height")
+        return [f"It has {tree['metres']} m.", "It grows."]
+
     full, quick = (Report(tmp_path, "growth", data, quick=quick) for quick in (False, True))
-    assert full.findings(data.hash[:12], "It grows.", "Fast.") == "- It grows.\n- Fast."
-    assert full.findings("0" * 12, "It grows.") == ""
-    assert quick.findings(data.hash[:12], "It grows.") == ""
+    full.add("height", metres=3)
+    assert full.findings(data.hash[:12], findings) == "- It has 3 m.\n- It grows."
+    assert full.findings("0" * 12, findings) == ""
+    assert quick.findings(data.hash[:12], findings) == ""
 
 
 def test_no_path_of_the_machine(data: Dataset, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from yinshi.corpus.vocabulary import Vocabulary
 from yinshi.engine.language_model import LanguageModel
 from yinshi.errors import TrainingError
 from yinshi.model_file import ModelFile
-from yinshi.recipe import Recipe
+from yinshi.recipe import CorpusRecipe, Recipe
 from yinshi.training.loop import LOG_EVERY, Loop, Stopped
 from yinshi.training.metrics import read_metrics
 from yinshi.training.run import Engine, Run
@@ -117,8 +117,8 @@ def test_the_recipe_says_what_the_data_are(tmp_path: Path) -> None:
     """A recipe for traditional poems, trained on simplified ones, makes a simplified poet."""
     poems = small_poems(30)
     vocabulary = Vocabulary.count(poem.text for poem in poems)
-    facts = {"options": {"script": "simplified", "sample": None, "ratio": [4, 1]}}
-    write_dataset(tmp_path / "d", {"train": poems, "validation": poems}, vocabulary, facts)
+    options = CorpusRecipe(script="simplified", ratio=(4, 1))
+    write_dataset(tmp_path / "d", {"train": poems, "validation": poems}, vocabulary, options)
     run = Run.start(recipe(), tmp_path / "d", tmp_path / "run")
     assert Run.resume(tmp_path / "run").recipe.corpus.script == "simplified"
     assert run.recipe.corpus.ratio == (4, 1)

@@ -15,8 +15,9 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from yinshi.atomic import write_atomically
@@ -93,9 +94,11 @@ def write_dataset(
     folder: Path,
     splits: Mapping[str, Sequence[Poem]],
     vocabulary: Vocabulary,
-    facts: Mapping[str, Any],
+    options: CorpusRecipe,
+    facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Write the prepared folder whole or not at all; returns its manifest (`facts` and hashes).
+    """Write the prepared folder whole or not at all; returns its manifest: `options`, `facts` and
+    hashes.
 
     It is built beside `folder` and renamed. What stood there is replaced only at the end, and only
     if it is a prepared folder or empty (`check_replaceable`).
@@ -111,6 +114,7 @@ def write_dataset(
         manifest = {
             "format": FORMAT,
             "hash": _content_hash(splits, vocabulary),
+            "options": asdict(options) | {"ratio": list(options.ratio)},
             **facts,
             "files": {p.name: _sha256(p.read_bytes()) for p in sorted(building.iterdir())},
         }

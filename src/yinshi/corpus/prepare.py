@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,6 @@ def prepare(
     report(f"vocabulary: {len(vocabulary):,} characters; writing {out}")
     facts = {
         "sources": dict(sorted(read.hashes.items())),
-        "options": asdict(recipe) | {"ratio": list(recipe.ratio)},
         "counts": stages.counts | {name: len(part) for name, part in splits.items()},
         "truncated": truncated,
         "near_duplicates": {"groups": len(alike), "poems": sum(alike)},
@@ -96,7 +95,7 @@ def prepare(
         "characters": {name: sum(len(p.text) for p in part) for name, part in splits.items()},
         "unknown_rate": {name: unknown_rate(part, vocabulary) for name, part in splits.items()},
     }
-    return write_dataset(out, splits, vocabulary, facts)
+    return write_dataset(out, splits, vocabulary, recipe, facts)
 
 
 def in_script(poems: Sequence[Poem], script: str) -> list[Poem]:

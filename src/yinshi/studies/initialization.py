@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from yinshi.corpus.dataset import Dataset
 from yinshi.engine.cells import Array
@@ -43,6 +44,7 @@ BREAKING: dict[str, dict[str, Any]] = {
 }
 #: The data of the full run which the sentences of the report were written about.
 READ_ON = "34c46f7acb40"
+SETTINGS = (*COMPARED, *BREAKING)
 UNIGRAM = "character frequencies alone"
 #: Two units are the same if none of their weights differ by more.
 TOLERANCE = 1e-9
@@ -167,7 +169,7 @@ def _write(report: Report) -> None:
             "at the end, a dot a seed",
         ),
         _curve_table(report, s),
-        report.findings(READ_ON, *_findings(report)),
+        report.findings(READ_ON, _findings),
         "## How many hidden units there are",
         "Two units are counted as one if no weight of theirs differs by more than "
         f"{TOLERANCE:g}: their rows of [weight_ih | weight_hh | bias] in all four gates. Such "
@@ -178,27 +180,55 @@ def _write(report: Report) -> None:
 
 
 def _findings(report: Report) -> list[str]:
-    return []
+    """Numbers from the run; what is said about them was written after reading them."""
+    perplexity = {name: np.mean(_final_perplexities(report, name)) for name in SETTINGS}
+    unit = {name: report.select("units", setting=name)[-1] for name in SETTINGS}
+    [sample] = report.select("sample")
+    frequencies, hidden = np.exp(sample["unigram_nats"]), sample["hidden"]
+    zeros, constant, uniform, *others, bias_1, bias_2 = COMPARED
+    rounded, dropped, tied = BREAKING
+    return [
+        f"From zeros the {hidden} units are {unit[zeros]['distinct']} for ever: no weight of the "
+        "LSTM ever moves, only the output bias learns, and that slowly (AdamW moves it by about "
+        f"the learning rate a step), so that the end, perplexity {perplexity[zeros]:.0f}, is far "
+        f"above what character frequencies alone give ({frequencies:.0f}).",
+        f"From a constant everything moves, but all units alike: {unit[constant]['distinct']} "
+        f"distinct unit, spread {unit[constant]['spread']:.1g}, and perplexity "
+        f"{perplexity[constant]:.0f}, no better than the frequencies; rounding in float32 splits "
+        f"them into {unit[rounded]['distinct']} groups that stay close and help nothing "
+        f"({perplexity[rounded]:.0f}), whereas dropout on the hidden units "
+        f"({perplexity[dropped]:.0f}) or, from zeros, a random output layer "
+        f"({perplexity[tied]:.0f}) makes all {unit[tied]['distinct']} distinct.",
+        "Among the random starts little is decided: Xavier and orthogonal "
+        f"({min(perplexity[n] for n in others):.0f} to {max(perplexity[n] for n in others):.0f}) "
+        f"are no better here than PyTorch's uniform ({perplexity[uniform]:.0f}), a forget bias of "
+        f"1 or 2 helps a little ({perplexity[bias_1]:.0f}, {perplexity[bias_2]:.0f}), and with "
+        f"{sample['seeds']} seeds whose ranges overlap this is no ranking.",
+    ]
 
 
 def _draw(report: Report) -> Figure:
     figure = Figure(figsize=(10, 5.2), layout="constrained")
     curves, ends = figure.subplots(1, 2, width_ratios=[1.4, 1])
-    for colour, name in zip(COLOURS, COMPARED, strict=True):
+    for place, (colour, name) in enumerate(zip(COLOURS, COMPARED, strict=True)):
         _draw_curve(curves, report, name, colour)
-    [sample] = report.select("sample")
-    curves.axhline(sample["unigram_nats"], color="black", linestyle=":", linewidth=1)
-    style: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 9}
-    right = (0.98, sample["unigram_nats"])
-    curves.annotate(UNIGRAM, right, xycoords=("axes fraction", "data"), **style)
-    curves.set(xlabel="step", ylabel="nats per token", title="Training")
-    names = list(COMPARED)
-    for place, (colour, name) in enumerate(zip(COLOURS, names, strict=True)):
         perplexities = _final_perplexities(report, name)
         ends.plot(perplexities, [place] * len(perplexities), "o", color=colour, alpha=0.8)
-    ends.set_yticks(range(len(names)), names)
+    [sample] = report.select("sample")
+    nats = sample["unigram_nats"]
+    curves.axhline(nats, color="black", linestyle=":", linewidth=1)
+    ends.axvline(np.exp(nats), color="black", linestyle=":", linewidth=1)
+    left = curves.get_yaxis_transform()  # x as a fraction of the axes, y as data
+    curves.text(0.02, nats, UNIGRAM, transform=left, va="top", fontsize=9)
+    curves.set(xlabel="step", ylabel="nats per token", title="Training")
+    ends.set_yticks(range(len(COMPARED)), list(COMPARED))
+    for label, colour in zip(ends.get_yticklabels(), COLOURS, strict=True):
+        label.set(color=colour, fontweight="bold")
     ends.invert_yaxis()
     ends.set(xscale="log", xlabel="perplexity per token", title="Validation, at the end")
+    ends.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 8)))
+    ends.xaxis.set_major_formatter("{x:.0f}")
+    ends.minorticks_off()
     for axes in (curves, ends):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
@@ -212,7 +242,9 @@ def _draw_curve(axes: Axes, report: Report, name: str, colour: str) -> None:
         by_step.setdefault(record["step"], []).append(record["nats"])
     steps, nats = list(by_step), list(by_step.values())
     axes.plot(steps, [np.mean(n) for n in nats], color=colour, label=name)
-    axes.fill_between(steps, list(map(min, nats)), list(map(max, nats)), color=colour, alpha=0.2)
+    axes.fill_between(
+        steps, list(map(min, nats)), list(map(max, nats)), color=colour, alpha=0.12, lw=0
+    )
 
 
 def _final_perplexities(report: Report, name: str) -> list[float]:
@@ -243,7 +275,7 @@ def _range(values: Sequence[float]) -> str:
 
 def _unit_table(report: Report, steps: int) -> str:
     rows = []
-    for name in [*COMPARED, *BREAKING]:
+    for name in SETTINGS:
         start, end = (report.select("units", setting=name, step=n) for n in (0, steps))
         counts = [
             "–".join(map(str, sorted({r["distinct"] for r in ends}))) for ends in (start, end)

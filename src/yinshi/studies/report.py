@@ -72,13 +72,13 @@ class Report:
             self._files[f"{name}.{kind}"] = buffer.getvalue()
         return f"![{caption}]({name}.svg)\n\n*{caption}* ([PNG]({name}.png))"
 
-    def findings(self, read_on: str, *sentences: str) -> str:
+    def findings(self, read_on: str, write: Callable[[Report], list[str]]) -> str:
         """Sentences written after reading a full run on the data whose hash begins with `read_on`.
 
         Of another run they may be false: it is shown without them.
         """
         read = not self._quick and self._data.hash.startswith(read_on)
-        return "\n".join(f"- {sentence}" for sentence in sentences) if read else ""
+        return "\n".join(f"- {sentence}" for sentence in write(self)) if read else ""
 
     def write(self, title: str, *paragraphs: str) -> None:
         """README.md with these paragraphs (text, tables, figures), metrics.jsonl, the figures."""

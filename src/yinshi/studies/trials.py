@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,8 @@ def draw_sample(data: Dataset, folder: Path, train: int, validation: int, seed: 
         poems = data.split(name)
         splits[name] = [poems[i] for i in rng.permutation(len(poems))[:count]]
     vocabulary = Vocabulary.count((poem.text for poem in splits["train"]), min_frequency=2)
-    write_dataset(folder, splits, vocabulary, {"sample_of": data.hash})
+    options = replace(data.options, min_frequency=2, max_vocabulary=None, sample=train + validation)
+    write_dataset(folder, splits, vocabulary, options, {"sample_of": data.hash})
     return Dataset.load(folder)
 
 
