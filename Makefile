@@ -26,6 +26,8 @@ format: .venv/all
 bench: .venv/all
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/prepare.py
+	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/writing.py
 
 clean:
 	rm -rf .venv
