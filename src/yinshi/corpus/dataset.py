@@ -125,7 +125,9 @@ def write_dataset(
 
 
 def check_replaceable(folder: Path) -> None:
-    """Raises UsageError unless `folder` is absent, empty, or a prepared folder."""
+    """Raises UsageError unless `folder` is absent, empty, or a prepared folder; and
+    MissingExtraError without pyarrow: both before any work is done for nothing."""
+    _pyarrow()
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -71,6 +71,7 @@ def draw_curves(folder: Path) -> Path:
     epochs = [r["epoch"] for r in validation]
     perplexity.plot(epochs, [r["perplexity"] for r in validation], "o-", color="C1")
     perplexity.set(xlabel="epoch", ylabel="perplexity per token", title="Validation perplexity")
+    perplexity.xaxis.get_major_locator().set_params(integer=True)
     for axes in (nats, perplexity):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
