@@ -254,7 +254,7 @@ def _findings(report: Report) -> list[str]:
         "A longer reach is not yet a better model: after this little training the ReLU network has "
         f"the lowest perplexity ({best[relu]:.0f}), before tanh ({best[tanh]:.0f}) and the LSTMs "
         f"({min(best[n] for n in lstms):.0f} to {max(best[n] for n in lstms):.0f}), all at one "
-        "learning rate and one seed; what the LSTMs have learnt is the metre, for their norms ripple "
+        "learning rate and one seed; they have learnt the metre, though, for their norms ripple "
         "with a period of 6, a line of five characters with its mark.",
     ]
 
