@@ -37,7 +37,8 @@ def test_e_folding() -> None:
 def test_poems_of_one_length() -> None:
     five, seven = "字" * 48, "詩" * 64
     assert poems_of_one_length([five, seven, "字" * 24, five]) == [five, five]
-    assert poems_of_one_length([seven, "字" * 24, "字" * 12]) == ["字" * 24]
+    assert poems_of_one_length(["字" * 12, "字" * 24, "字" * 12]) == ["字" * 24]
+    assert poems_of_one_length([seven, seven]) == [seven, seven]
 
 
 # ---- the whole study in miniature --------------------------------------------------------------

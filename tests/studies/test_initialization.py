@@ -17,8 +17,10 @@ from yinshi.studies.initialization import (
     QUICK,
     distinct_rows,
     hidden_units,
+    recipe_of,
 )
 from yinshi.studies.report import Report
+from yinshi.studies.trials import train, untrained
 
 
 def layer(hidden: int, inputs: int, seed: int = 0) -> dict[str, Array]:
@@ -104,6 +106,14 @@ def test_what_breaks_the_symmetry(report: Report, name: str) -> None:
     start, *later = [r["distinct"] for r in report.select("units", setting=name)]
     assert start == 1
     assert later[-1] == QUICK.hidden
+
+
+def test_from_zeros_only_the_output_bias_moves(small_dataset: Path) -> None:
+    data, recipe = Dataset.load(small_dataset), recipe_of(COMPARED["zeros"], QUICK, seed=0)
+    weights = train(recipe, data, lambda loop, record: None).weights
+    start = untrained(recipe, data)
+    moved = {name for name, weight in weights.items() if np.any(weight != start[name])}
+    assert moved == {"output.bias"}
 
 
 def test_zeros_learn_character_frequencies_at_most(report: Report) -> None:

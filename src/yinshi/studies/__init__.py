@@ -4,9 +4,10 @@ A study is a module with a function
 
     run(data: Dataset, quick: bool, report: Report) -> None
 
-which measures, adds its figures and records to `report`, and ends with `report.write`. With `quick`
-it does all of that in miniature. `report.py` is the folder which it writes, `trials.py` what most
-studies need: a sample of the poems, and small networks trained on it.
+which measures, adds what it finds to `report.records`, and ends with `write(report)`, which makes
+the README and its figures of the records alone. With `quick` it does all of that in miniature.
+`report.py` is the folder which is written, `trials.py` what most studies need: a sample of the
+poems, and small networks trained on it.
 """
 
 from __future__ import annotations

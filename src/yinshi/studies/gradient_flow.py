@@ -81,12 +81,12 @@ def run(data: Dataset, quick: bool, report: Report) -> None:
             measure(report, name, "trained", network["cell"], model.weights, tokens)
         V = len(sample.vocabulary)
     report.add("setting", **asdict(size), poems=len(poems), length=len(poems[0]), vocabulary=V)
-    _write(report)
+    write(report)
 
 
 def poems_of_one_length(texts: Sequence[str]) -> list[str]:
-    """Those of `LENGTH` characters, or of the greatest length below it that there is."""
-    length = max(len(text) for text in texts if len(text) <= LENGTH)
+    """Those of `LENGTH` characters, or where there are none, of the length nearest to it."""
+    length = min(map(len, texts), key=lambda n: abs(n - LENGTH))
     return [text for text in texts if len(text) == length]
 
 
@@ -184,7 +184,8 @@ PATHS = [
 ]
 
 
-def _write(report: Report) -> None:
+def write(report: Report) -> None:
+    """The report of what was measured."""
     [s] = report.select("setting")
     distances = [n for n in DISTANCES if n <= s["length"]]
     lstms = [name for name, network in NETWORKS.items() if network["cell"] == "lstm"]
@@ -196,10 +197,11 @@ def _write(report: Report) -> None:
         f"spectral norm of `{H}` against the distance n = T − t, on {s['poems']} validation poems "
         f"of {s['length']} characters, for networks of {s['hidden']} hidden units: with the random "
         f"weights that training begins with (uniform in ±1/√H), and after {s['epochs']} epochs on "
-        f"{s['train']:,} poems (vocabulary {s['vocabulary']:,}, embedding 64, AdamW with the same "
-        "learning rate for all, the NumPy engine). Means over poems are geometric, since the norms "
-        "of products multiply; the shading reaches from the least poem to the greatest. The "
-        "e-folding is the number of steps in which a norm falls to 1/e, fitted to the range named.",
+        f"{s['train']:,} poems (vocabulary {s['vocabulary']:,}, embedding 64, the NumPy "
+        "engine; AdamW, one-cycle up to 0.004, gradients clipped to norm 1). Means over poems are "
+        "geometric, since the norms of products multiply; the shading reaches from the least poem "
+        "to the greatest. The e-folding is the number of steps in which a norm falls to 1/e, "
+        "fitted to the range named.",
         report.figure(
             "norms",
             _draw(report, EVERY),
@@ -246,16 +248,17 @@ def _findings(report: Report) -> list[str]:
         f"left, ReLU {random[relu]}, tanh {random[tanh]}, and the LSTM without forget bias no more "
         f"than {random[lstms[0]]}; a forget bias of 1 leaves {random[lstms[1]]}, and with 2 "
         f"nothing vanishes ({random[lstms[2]]}, slowly growing).",
-        "Training lengthens every memory: the LSTM without forget bias opens its gates (mean f "
-        f"{f[0]:.2f} → {f[1]:.2f}) and ends at {trained[lstms[0]]}, level with the two that began "
-        f"with a bias ({trained[lstms[1]]}, {trained[lstms[2]]}); the RNNs can only enlarge W, "
-        "past the point where the bound excludes an explosion, which brings tanh and ReLU to "
-        f"{trained[tanh]} and {trained[relu]}, the sigmoid to no more than {trained[sigmoid]}.",
+        "Training draws them together: it lengthens every memory but the longest. The LSTM without "
+        f"forget bias opens its gates (mean f {f[0]:.2f} → {f[1]:.2f}) and ends at "
+        f"{trained[lstms[0]]}, level with the two that began with a bias ({trained[lstms[1]]}, "
+        f"{trained[lstms[2]]}); the RNNs enlarge W until its bound no longer excludes explosion, "
+        f"which brings tanh and ReLU to {trained[tanh]} and {trained[relu]}, the sigmoid to no "
+        f"more than {trained[sigmoid]}.",
         "A longer reach is not yet a better model: after this little training the ReLU network has "
         f"the lowest perplexity ({best[relu]:.0f}), before tanh ({best[tanh]:.0f}) and the LSTMs "
         f"({min(best[n] for n in lstms):.0f} to {max(best[n] for n in lstms):.0f}), all at one "
-        "learning rate and one seed; they have learnt the metre, though, for their norms ripple "
-        "with a period of 6, a line of five characters with its mark.",
+        "learning rate and one seed. The trained LSTMs' norms ripple with a period of 6, a line of "
+        "five characters with its mark; those of random weights do not.",
     ]
 
 
@@ -265,9 +268,10 @@ def _findings_on_paths(report: Report) -> list[str]:
         for jacobian in (H, HOMEWORK)
     )
     return [
-        "Without the cell path the LSTM vanishes like a sigmoid RNN, before training and after: at "
-        f"distance 40 the homework's product has {homework[0]:.1g} and {homework[1]:.1g} where "
-        f"{right[0]:.1g} and {right[1]:.1g} are right; all of the long memory is what it drops."
+        "Without the cell path an LSTM vanishes as fast as a sigmoid RNN, before training and "
+        f"after: at distance 40 the homework's product has {homework[0]:.1g} and "
+        f"{homework[1]:.1g} where {right[0]:.1g} and {right[1]:.1g} are right; all of the long "
+        "memory is what it drops."
     ]
 
 

@@ -79,7 +79,7 @@ def run(data: Dataset, quick: bool, report: Report) -> None:
                 _trial(report, sample, name, recipe_of(changes, size, seed))
         for name, changes in BREAKING.items():
             _trial(report, sample, name, recipe_of(changes, size, seed=0))
-    _write(report)
+    write(report)
 
 
 def recipe_of(changes: Mapping[str, Any], size: Size, seed: int) -> Recipe:
@@ -150,7 +150,8 @@ def _unigram_nats(sample: Dataset) -> float:
 # ---- writing ----------------------------------------------------------------------------------
 
 
-def _write(report: Report) -> None:
+def write(report: Report) -> None:
+    """The report of what was measured."""
     [s] = report.select("sample")
     steps = report.select("validation")[-1]["step"]
     report.write(
@@ -188,8 +189,8 @@ def _findings(report: Report) -> list[str]:
     zeros, constant, uniform, *others, bias_1, bias_2 = COMPARED
     rounded, dropped, tied = BREAKING
     return [
-        f"From zeros the {hidden} units are {unit[zeros]['distinct']} for ever: no weight of the "
-        "LSTM ever moves, only the output bias learns, and that slowly (AdamW moves it by about "
+        f"From zeros the {hidden} units stay {unit[zeros]['distinct']}: no weight of the LSTM "
+        "ever moves, only the output bias learns, and that slowly (AdamW moves it by about "
         f"the learning rate a step), so that the end, perplexity {perplexity[zeros]:.0f}, is far "
         f"above what character frequencies alone give ({frequencies:.0f}).",
         f"From a constant everything moves, but all units alike: {unit[constant]['distinct']} "
@@ -216,11 +217,10 @@ def _draw(report: Report) -> Figure:
         ends.plot(perplexities, [place] * len(perplexities), "o", color=colour, alpha=0.8)
     [sample] = report.select("sample")
     nats = sample["unigram_nats"]
-    curves.axhline(nats, color="black", linestyle=":", linewidth=1)
+    curves.axhline(nats, color="black", linestyle=":", linewidth=1, label=UNIGRAM)
     ends.axvline(np.exp(nats), color="black", linestyle=":", linewidth=1)
-    left = curves.get_yaxis_transform()  # x as a fraction of the axes, y as data
-    curves.text(0.02, nats, UNIGRAM, transform=left, va="top", fontsize=9)
     curves.set(xlabel="step", ylabel="nats per token", title="Training")
+    curves.legend(loc="center right")
     ends.set_yticks(range(len(COMPARED)), list(COMPARED))
     for label, colour in zip(ends.get_yticklabels(), COLOURS, strict=True):
         label.set(color=colour, fontweight="bold")
@@ -241,7 +241,7 @@ def _draw_curve(axes: Axes, report: Report, name: str, colour: str) -> None:
     for record in report.select("train", setting=name):
         by_step.setdefault(record["step"], []).append(record["nats"])
     steps, nats = list(by_step), list(by_step.values())
-    axes.plot(steps, [np.mean(n) for n in nats], color=colour, label=name)
+    axes.plot(steps, [np.mean(n) for n in nats], color=colour)
     axes.fill_between(
         steps, list(map(min, nats)), list(map(max, nats)), color=colour, alpha=0.12, lw=0
     )
