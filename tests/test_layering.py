@@ -56,6 +56,7 @@ ALLOWED = {
 #: Only these parts may use a heavy or optional package.
 ONLY = {
     "torch": {"nets", "training"},
+    "triton": {"nets"},
     "pyarrow": {"corpus"},
     "matplotlib": {"training", "studies"},
     "tensorboardX": {"training"},

@@ -110,7 +110,10 @@ class NetworkRecipe:
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """How to train. Perplexity is watched on the validation split after each epoch."""
+    """How to train. Perplexity is watched on the validation split after each epoch.
+
+    `backend` is the LSTM of the PyTorch engine: nets/lstm.py or nn.LSTM.
+    """
 
     optimizer: Literal["sgd", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw"] = (
         "adamw"
@@ -124,6 +127,7 @@ class TrainingRecipe:
     epochs: int = _number(10, 1)
     patience: int | None = _number(None, 1)
     batch_size: int = _number(64, 1)
+    backend: Literal["own", "library"] = "own"
     precision: Literal["auto", "float64", "float32", "bfloat16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint_every: int = _number(500, 1)

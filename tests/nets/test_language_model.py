@@ -40,7 +40,7 @@ def test_nats_equal_the_engines(network: NetworkRecipe) -> None:
     batch = batch_of(9, 5, 5, 1)
     engine = EngineModel(learner.weights(), dtype=np.float64)
     expected = engine.token_nats(batch.inputs, batch.targets, batch.lengths).sum()
-    found = float(learner.evaluate_batch(batch.inputs, batch.targets, batch.mask))
+    found = float(learner.evaluate_batch(batch.inputs, batch.targets, batch.lengths))
     assert found == pytest.approx(expected, rel=1e-12)
 
 
@@ -56,7 +56,7 @@ def test_padding_changes_neither_nats_nor_gradients() -> None:
     learner = learner_of(NetworkRecipe(embedding=6, hidden=8), precision="float64", device="cpu")
 
     def nats(batch: object) -> float:
-        return float(learner.evaluate_batch(batch.inputs, batch.targets, batch.mask))
+        return float(learner.evaluate_batch(batch.inputs, batch.targets, batch.lengths))
 
     rng = np.random.default_rng(1)
     poems = [rng.integers(4, V, size=n).astype(np.int32) for n in (9, 3)]
@@ -72,7 +72,7 @@ def test_a_step_is_sgd_on_the_mean_gradient() -> None:
     )
     batch = batch_of(4, 2)
     before = {name: w.copy() for name, w in learner.weights().items()}
-    learner.train_batch(batch.inputs, batch.targets, batch.mask, learning_rate=0.1)
+    learner.train_batch(batch.inputs, batch.targets, batch.lengths, learning_rate=0.1)
     after = learner.weights()
 
     def mean_nats(weights: dict[str, np.ndarray]) -> float:
@@ -123,7 +123,7 @@ def test_state_restores_the_next_steps_bitwise(optimizer: str) -> None:
 
     def steps(learner: TorchLearner, part: list[object]) -> None:
         for batch in part:
-            learner.train_batch(batch.inputs, batch.targets, batch.mask, 0.01)
+            learner.train_batch(batch.inputs, batch.targets, batch.lengths, 0.01)
 
     steps(first, batches[:3])
     saved = {name: array.copy() for name, array in first.state().items()}
@@ -139,7 +139,7 @@ def test_bfloat16_is_near_float32() -> None:
     network = NetworkRecipe(embedding=32, hidden=32, dropout=0.0)
     batch = batch_of(20, 18, 17)
     exact, rounded = (
-        float(learner.evaluate_batch(batch.inputs, batch.targets, batch.mask))
+        float(learner.evaluate_batch(batch.inputs, batch.targets, batch.lengths))
         for learner in (
             learner_of(network, precision=p, device="cpu") for p in ("float32", "bfloat16")
         )

@@ -58,7 +58,7 @@ def batch_of(seed: int) -> Batch:
 def train(learner: Any, batches: list[Batch], rate: float = 0.01) -> list[float]:
     """Nats per token of each batch."""
     return [
-        float(learner.train_batch(b.inputs, b.targets, b.mask, rate)) / b.tokens for b in batches
+        float(learner.train_batch(b.inputs, b.targets, b.lengths, rate)) / b.tokens for b in batches
     ]
 
 
@@ -128,7 +128,7 @@ def test_evaluation_is_without_dropout_and_without_an_update() -> None:
     ours, theirs = (k(recipe, weights_of(recipe)) for k in (NumpyLearner, TorchLearner))
     b = batch_of(0)
     first, again, expected = (
-        float(learner.evaluate_batch(b.inputs, b.targets, b.mask))
+        float(learner.evaluate_batch(b.inputs, b.targets, b.lengths))
         for learner in (ours, ours, theirs)
     )
     assert first == again == pytest.approx(expected, rel=1e-12)
@@ -235,7 +235,7 @@ def test_a_model_of_either_engine_runs_in_the_other(
     assert type(torch_learner.network) is TorchModel
     poems = [dataset.vocabulary.encode(text) for text in dataset.texts("validation")]
     b = pad(poems, np.arange(len(poems)))
-    by_torch = math.exp(float(torch_learner.evaluate_batch(b.inputs, b.targets, b.mask)) / b.tokens)
+    by_torch = math.exp(float(torch_learner.evaluate_batch(b.inputs, b.targets, b.lengths)) / b.tokens)
     assert by_numpy == pytest.approx(perplexity, rel=1e-5)
     assert by_torch == pytest.approx(perplexity, rel=1e-5)
     assert Poet.load(run.folder).write("月" if "月" in dataset.vocabulary else "", seed=0)

@@ -36,11 +36,6 @@ class Batch:
         """Targets that count; padding does not."""
         return int(self.lengths.sum())
 
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """(T, B), True where there is a target."""
-        return np.arange(len(self.inputs))[:, None] < self.lengths
-
 
 def pad(poems: Sequence[Ids], indices: NDArray[np.int64]) -> Batch:
     """The poems at `indices` as one batch."""

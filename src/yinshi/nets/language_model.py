@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from yinshi.errors import UsageError
+from yinshi.nets.dropout import dropout
+from yinshi.nets.kernels.cuda_graphs import GraphedLSTM
+from yinshi.nets.lstm import LSTM
+from yinshi.nets.output import linear_cross_entropy
 from yinshi.recipe import NetworkRecipe
 
 
 class LanguageModel(nn.Module):
     """P(next character | those before), for poems side by side.
 
-    Parameters carry the names and shapes of `NetworkRecipe.weight_shapes`. Raises UsageError for a
-    cell that PyTorch does not have.
+    Parameters carry the names and shapes of `NetworkRecipe.weight_shapes`. `backend` "own" is our
+    LSTM, "library" PyTorch's. Raises UsageError for a cell that PyTorch does not have.
     """
 
-    def __init__(self, network: NetworkRecipe, vocabulary_size: int) -> None:
+    def __init__(self, network: NetworkRecipe, vocabulary_size: int, backend: str = "own") -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary_size, network.embedding)
         sizes = (network.embedding, network.hidden, network.layers)
         between = network.dropout if network.layers > 1 else 0.0
         if network.cell == "lstm":
-            self.lstm = nn.LSTM(*sizes, dropout=between)
+            layer = LSTM if backend == "own" else nn.LSTM
+            self.lstm = layer(*sizes, dropout=between)
         elif network.cell == "rnn-sigmoid":
             raise UsageError("cell rnn-sigmoid: PyTorch has none; train it with --engine numpy")
         else:
             nonlinearity = network.cell.removeprefix("rnn-")
             self.rnn = nn.RNN(*sizes, nonlinearity=nonlinearity, dropout=between)
-        self.dropout = nn.Dropout(network.dropout)
+        self.dropout = network.dropout
         width = network.hidden
         if network.has_projection:
             width = network.embedding
@@ -38,17 +45,31 @@ class LanguageModel(nn.Module):
         if network.tie_weights:
             self.output.weight = self.embedding.weight
 
-    def forward(self, inputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        """Summed cross-entropy in nats, over the targets where `mask` is True only.
+    def forward(self, inputs: Tensor, targets: Tensor, alive: Sequence[int]) -> Tensor:
+        """Summed cross-entropy in nats over the poems of a batch.
 
-        inputs, targets, mask (T, B) → scalar float32 (float64 in double precision)
+        inputs, targets (N,): the N real positions, packed step after step, of poems that stand
+        longest first; `alive[t]` of them reach step t. → scalar float32 (or float64).
         """
-        recurrence = self.lstm if hasattr(self, "lstm") else self.rnn
-        hidden, _ = recurrence(self.embedding(inputs))
-        hidden = self.dropout(hidden[mask])  # (tokens, H): padding never reaches the output layer
+        hidden = self._recurrence(self.embedding(inputs), alive)
+        hidden = dropout(hidden, self.dropout, self.training)
         if hasattr(self, "projection"):
             hidden = self.projection(hidden)
-        logits = self.output(hidden)
-        if logits.dtype == torch.bfloat16:
-            logits = logits.float()
-        return functional.cross_entropy(logits, targets[mask], reduction="sum")
+        return linear_cross_entropy(hidden, self.output.weight, self.output.bias, targets)
+
+    def _recurrence(self, rows: Tensor, alive: Sequence[int]) -> Tensor:
+        """rows (N, E) → (N, H), from the zero state."""
+        layer = self.lstm if hasattr(self, "lstm") else self.rnn
+        if isinstance(layer, LSTM) and rows.device.type == "cpu":
+            return layer.packed(rows, alive, layer.zero_state(rows, alive[0]))[0]
+        real = torch.arange(alive[0]) < torch.tensor(alive)[:, None]  # (T, B)
+        index = real.flatten().nonzero().squeeze(1).to(rows.device, non_blocking=True)
+        padded = rows.new_zeros(real.numel(), rows.shape[1]).index_copy(0, index, rows)
+        padded = padded.view(*real.shape, -1)
+        outputs = self._graphed(padded) if isinstance(layer, LSTM) else layer(padded)[0]
+        return outputs.flatten(0, 1)[index]
+
+    @cached_property
+    def _graphed(self) -> GraphedLSTM:
+        assert isinstance(self.lstm, LSTM)
+        return GraphedLSTM(self.lstm)

@@ -29,7 +29,8 @@ class TorchLearner:
         self.device = choose_device(training.device)
         self.precision = choose_precision(training.precision, self.device)
         torch.manual_seed(training.seed)
-        self.network = LanguageModel(recipe.network, len(weights["embedding.weight"]))
+        vocabulary_size = len(weights["embedding.weight"])
+        self.network = LanguageModel(recipe.network, vocabulary_size, training.backend)
         self.network.to(self.device, torch.float64 if self.precision == "float64" else None)
         self._load_weights(weights)
         self.optimizer = make_optimizer(self.network.parameters(), training)
@@ -39,14 +40,14 @@ class TorchLearner:
         self,
         inputs: NDArray[np.int32],
         targets: NDArray[np.int32],
-        mask: NDArray[np.bool_],
+        lengths: NDArray[np.int64],
         learning_rate: float,
     ) -> Tensor:
         """One update; returns the batch's summed nats, left on the device."""
         self.network.train()
-        nats = self._nats(inputs, targets, mask)
+        nats = self._nats(inputs, targets, lengths)
         self.optimizer.zero_grad()
-        (nats / int(mask.sum())).backward()  # type: ignore[no-untyped-call]
+        (nats / int(lengths.sum())).backward()  # type: ignore[no-untyped-call]
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
         for group in self.optimizer.param_groups:
@@ -56,20 +57,28 @@ class TorchLearner:
 
     @torch.no_grad()
     def evaluate_batch(
-        self, inputs: NDArray[np.int32], targets: NDArray[np.int32], mask: NDArray[np.bool_]
+        self, inputs: NDArray[np.int32], targets: NDArray[np.int32], lengths: NDArray[np.int64]
     ) -> Tensor:
         """The batch's summed nats without dropout."""
         self.network.eval()
-        return self._nats(inputs, targets, mask).double()
+        return self._nats(inputs, targets, lengths).double()
 
     def _nats(
-        self, inputs: NDArray[np.int32], targets: NDArray[np.int32], mask: NDArray[np.bool_]
+        self, inputs: NDArray[np.int32], targets: NDArray[np.int32], lengths: NDArray[np.int64]
     ) -> Tensor:
-        arrays = [torch.from_numpy(a).to(self.device) for a in (inputs, targets, mask)]
+        real = np.arange(len(inputs))[:, None] < lengths
+        packed = [self._tokens(tokens[real]) for tokens in (inputs, targets)]
         bfloat16 = self.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
-            nats: Tensor = self.network(arrays[0].long(), arrays[1].long(), arrays[2])
+            nats: Tensor = self.network(*packed, real.sum(axis=1).tolist())
         return nats
+
+    def _tokens(self, tokens: NDArray[np.int32]) -> Tensor:
+        """On the device, as int64, without waiting for it."""
+        found = torch.from_numpy(tokens).long()
+        if self.device.type == "cuda":
+            found = found.pin_memory()
+        return found.to(self.device, non_blocking=True)
 
     def weights(self) -> Arrays:
         """Name → weight, as a model file holds them (a tied weight once)."""

@@ -29,16 +29,21 @@ Watch = Callable[["Loop", dict[str, Any]], None]
 
 
 class Learner(Protocol):
-    """A network with its optimizer, whatever computes it. Batches are time-major (T, B)."""
+    """A network with its optimizer, whatever computes it.
+
+    A batch is time-major, `inputs` and `targets` (T, B), the longest of `lengths` (B,) first.
+    """
 
     precision: str
 
     def train_batch(
-        self, inputs: Ids, targets: Ids, mask: NDArray[np.bool_], learning_rate: float
+        self, inputs: Ids, targets: Ids, lengths: NDArray[np.int64], learning_rate: float
     ) -> SupportsFloat:
         """One update; the batch's summed nats (before it), which may still be being computed."""
 
-    def evaluate_batch(self, inputs: Ids, targets: Ids, mask: NDArray[np.bool_]) -> SupportsFloat:
+    def evaluate_batch(
+        self, inputs: Ids, targets: Ids, lengths: NDArray[np.int64]
+    ) -> SupportsFloat:
         """The batch's summed nats, without dropout and without an update."""
 
     def weights(self) -> Arrays: ...
@@ -97,7 +102,7 @@ class Loop:
             self.train, training.batch_size, training.seed, progress.epoch, progress.batch
         ):
             rate = self.schedule(progress.step)
-            nats = nats + self.learner.train_batch(batch.inputs, batch.targets, batch.mask, rate)
+            nats = nats + self.learner.train_batch(batch.inputs, batch.targets, batch.lengths, rate)
             self._count(batch)
             if progress.step % LOG_EVERY == 0:
                 progress.nats = float(nats)
@@ -141,7 +146,7 @@ class Loop:
         progress = self.progress
         nats, tokens = 0.0, 0
         for batch in evaluation_batches(self.validation, self.training.batch_size):
-            nats += float(self.learner.evaluate_batch(batch.inputs, batch.targets, batch.mask))
+            nats += float(self.learner.evaluate_batch(batch.inputs, batch.targets, batch.lengths))
             tokens += batch.tokens
         self._check(nats)
         progress.epoch, progress.batch = progress.epoch + 1, 0

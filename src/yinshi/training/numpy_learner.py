@@ -40,28 +40,28 @@ class NumpyLearner:
         self,
         inputs: NDArray[np.int32],
         targets: NDArray[np.int32],
-        mask: NDArray[np.bool_],
+        lengths: NDArray[np.int64],
         learning_rate: float,
     ) -> float:
         """One update; returns the batch's summed nats. Overflow is left to the loop, which looks
         for numbers that are not finite."""
         with np.errstate(all="ignore"):
             nats, gradients = self.network.nats_and_gradients(
-                inputs, targets, mask.sum(axis=0), self._dropout_masks(*mask.shape)
+                inputs, targets, lengths, self._dropout_masks(*inputs.shape)
             )
             for gradient in gradients.values():
-                gradient /= int(mask.sum())
+                gradient /= int(lengths.sum())
             if self.clip_norm is not None:
                 clip_by_global_norm(gradients, self.clip_norm)
             self.optimizer.step(gradients, learning_rate)
         return nats
 
     def evaluate_batch(
-        self, inputs: NDArray[np.int32], targets: NDArray[np.int32], mask: NDArray[np.bool_]
+        self, inputs: NDArray[np.int32], targets: NDArray[np.int32], lengths: NDArray[np.int64]
     ) -> float:
         """The batch's summed nats without dropout."""
         with np.errstate(all="ignore"):
-            return float(self.network.token_nats(inputs, targets, mask.sum(axis=0)).sum())
+            return float(self.network.token_nats(inputs, targets, lengths).sum())
 
     def _dropout_masks(self, T: int, B: int) -> list[NDArray[Any]]:
         """(T, B, H) for each layer; none without dropout."""

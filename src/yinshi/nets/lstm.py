@@ -1,0 +1,114 @@
+"""Our LSTM: `nn.LSTM`'s parameters and results, our own backward, uneven lengths at no cost.
+
+layer = LSTM(128, 256, num_layers=2, dropout=0.2)
+layer.load_state_dict(nn.LSTM(128, 256, num_layers=2).state_dict())     # and the other way
+outputs, (h_n, c_n) = layer(inputs, lengths=lengths)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from yinshi.errors import UsageError
+from yinshi.nets.dropout import dropout
+from yinshi.nets.lstm_function import LSTMFunction
+from yinshi.nets.pointwise import cell_dtype, choose_pointwise
+
+State = tuple[Tensor, Tensor]
+
+PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+class LSTM(nn.Module):
+    """One to many layers of LSTM, one direction, time-major.
+
+    T time, B batch, I `input_size`, H `hidden_size`, L `num_layers`, N real positions. Parameters
+    have `nn.LSTM`'s names, shapes, gate order (i, f, g, o) and initial distribution. Under autocast
+    the products are made in its dtype, and the cell state stays in float32. `dropout` acts on the
+    outputs of every layer but the last, in training only.
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, num_layers: int = 1, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self.num_layers, self.dropout = num_layers, dropout
+        bound = 1 / math.sqrt(hidden_size)
+        for layer in range(num_layers):
+            width = input_size if layer == 0 else hidden_size
+            for name, shape in {
+                "weight_ih": (4 * hidden_size, width),
+                "weight_hh": (4 * hidden_size, hidden_size),
+                "bias_ih": (4 * hidden_size,),
+                "bias_hh": (4 * hidden_size,),
+            }.items():
+                values = torch.empty(shape).uniform_(-bound, bound)
+                self.register_parameter(f"{name}_l{layer}", nn.Parameter(values))
+
+    def forward(
+        self, inputs: Tensor, state: State | None = None, lengths: Sequence[int] | None = None
+    ) -> tuple[Tensor, State]:
+        """inputs (T, B, I) → outputs (T, B, H), 0 beyond a sequence's length; (h_n, c_n).
+
+        state    (h_0, c_0), each (L, B, H); zeros if None
+        lengths  (B,) steps that are real, the longest first; all T if None
+        h_n, c_n (L, B, H), after each sequence's own last step
+
+        Raises UsageError for lengths that don't fall, or that don't fit `inputs`.
+        """
+        T, B, _ = inputs.shape
+        lengths = [T] * B if lengths is None else list(lengths)
+        _check(lengths, T, B)
+        real = torch.arange(T)[:, None] < torch.tensor(lengths)
+        alive = [n for n in real.sum(1).tolist() if n]
+        real = real.to(inputs.device)
+        rows, state = self.packed(inputs[real], alive, state or self.zero_state(inputs, B))
+        outputs = rows.new_zeros(T, B, self.hidden_size)
+        outputs[real] = rows
+        return outputs, state
+
+    def packed(self, rows: Tensor, alive: Sequence[int], state: State) -> tuple[Tensor, State]:
+        """rows (N, I) → (N, H), step after step: `alive[t]` sequences reach step t."""
+        device = rows.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        dtype = dtype or rows.dtype
+        pointwise = choose_pointwise(device, dtype)
+        ends = []
+        for layer in range(self.num_layers):
+            weight_ih, weight_hh, bias_ih, bias_hh = (
+                getattr(self, f"{name}_l{layer}") for name in PARAMETERS
+            )
+            if layer:
+                rows = dropout(rows, self.dropout, self.training)
+            rows, *end = LSTMFunction.apply(  # type: ignore[no-untyped-call]
+                rows.to(dtype),
+                state[0][layer].to(dtype),
+                state[1][layer].to(cell_dtype(dtype)),
+                weight_ih.to(dtype),
+                weight_hh.to(dtype),
+                (bias_ih + bias_hh).to(dtype),
+                alive,
+                pointwise,
+            )
+            ends.append(end)
+        h_n, c_n = (torch.stack(parts).to(dtype) for parts in zip(*ends, strict=True))
+        return rows, (h_n, c_n)
+
+    def zero_state(self, inputs: Tensor, B: int) -> State:
+        """(h_0, c_0) of B sequences, in the dtype and on the device of `inputs`."""
+        shape = (self.num_layers, B, self.hidden_size)
+        return inputs.new_zeros(shape), inputs.new_zeros(shape)
+
+
+def _check(lengths: list[int], T: int, B: int) -> None:
+    falling = all(a >= b for a, b in pairwise(lengths))
+    if len(lengths) != B or not falling or not all(0 <= n <= T for n in lengths):
+        raise UsageError(
+            f"lengths {lengths}: expected {B} numbers from 0 to {T}, the longest sequence first"
+        )
