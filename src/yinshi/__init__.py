@@ -13,6 +13,7 @@ The reading order is the order in which data flows:
     nets                    the same network in PyTorch
     training                one loop
     model_file              weights, recipe and vocabulary in one file
+    prosody                 tones, rhymes and forms; the scan of a poem
     writing                 from a model to a poem; its `Poet` is the one class a user needs
     evaluation              perplexity under every convention
     apps                    the command line
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         YinshiError,
     )
     from yinshi.model_file import ModelFile
+    from yinshi.prosody.scan import Scan, scan
     from yinshi.recipe import Recipe, load_recipe
     from yinshi.writing.poet import Poet
     from yinshi.writing.written_poem import WrittenPoem
@@ -54,6 +56,7 @@ __all__ = [
     "Poet",
     "Recipe",
     "RecipeError",
+    "Scan",
     "SourceError",
     "TrainingError",
     "UnknownCharacterError",
@@ -61,6 +64,7 @@ __all__ = [
     "WrittenPoem",
     "YinshiError",
     "load_recipe",
+    "scan",
 ]
 
 #: name → its module, where that is not `yinshi.errors`.
@@ -68,8 +72,10 @@ _HOMES = {
     "ModelFile": "yinshi.model_file",
     "Poet": "yinshi.writing.poet",
     "Recipe": "yinshi.recipe",
+    "Scan": "yinshi.prosody.scan",
     "WrittenPoem": "yinshi.writing.written_poem",
     "load_recipe": "yinshi.recipe",
+    "scan": "yinshi.prosody.scan",
 }
 
 

@@ -16,6 +16,7 @@ from yinshi.errors import YinshiError
 #: command → (one-line help); its module is `yinshi.apps.cli.<command>`, its object `command`.
 COMMANDS = {
     "write": "Write poems that begin as you ask.",
+    "scan": "Explain the tones and rhymes of poems.",
     "prepare": "Clean, split and encode a collection of poems.",
     "train": "Train a recipe's network on prepared poems.",
     "evaluate": "Measure a model's perplexity under every convention.",
