@@ -29,8 +29,10 @@ class LanguageModel(nn.Module):
         sizes = (network.embedding, network.hidden, network.layers)
         between = network.dropout if network.layers > 1 else 0.0
         if network.cell == "lstm":
-            layer = LSTM if backend == "own" else nn.LSTM
-            self.lstm = layer(*sizes, dropout=between)
+            own = backend == "own"
+            self.lstm = (
+                LSTM(*sizes, between, keep_gates=False) if own else nn.LSTM(*sizes, dropout=between)
+            )
         elif network.cell == "rnn-sigmoid":
             raise UsageError("cell rnn-sigmoid: PyTorch has none; train it with --engine numpy")
         else:

@@ -7,49 +7,41 @@ outputs, (h_n, c_n) = layer(inputs, lengths=lengths)
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from yinshi.errors import UsageError
 from yinshi.nets.dropout import dropout
 from yinshi.nets.lstm_function import LSTMFunction
+from yinshi.nets.lstm_reference import PARAMETERS, ReferenceLSTM, State
 from yinshi.nets.pointwise import cell_dtype, choose_pointwise
 
-State = tuple[Tensor, Tensor]
 
-PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
-
-class LSTM(nn.Module):
-    """One to many layers of LSTM, one direction, time-major.
+class LSTM(ReferenceLSTM):
+    """One to many layers of LSTM, one direction, time-major: what `ReferenceLSTM` says, faster.
 
     T time, B batch, I `input_size`, H `hidden_size`, L `num_layers`, N real positions. Parameters
     have `nn.LSTM`'s names, shapes, gate order (i, f, g, o) and initial distribution. Under autocast
     the products are made in its dtype, and the cell state stays in float32. `dropout` acts on the
     outputs of every layer but the last, in training only.
+
+    keep_gates  False lets the backward write over the gates: less memory, but it can then be taken
+                once only (no retain_graph)
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, dropout: float = 0.0
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        keep_gates: bool = True,
     ) -> None:
-        super().__init__()
-        self.input_size, self.hidden_size = input_size, hidden_size
-        self.num_layers, self.dropout = num_layers, dropout
-        bound = 1 / math.sqrt(hidden_size)
-        for layer in range(num_layers):
-            width = input_size if layer == 0 else hidden_size
-            for name, shape in {
-                "weight_ih": (4 * hidden_size, width),
-                "weight_hh": (4 * hidden_size, hidden_size),
-                "bias_ih": (4 * hidden_size,),
-                "bias_hh": (4 * hidden_size,),
-            }.items():
-                values = torch.empty(shape).uniform_(-bound, bound)
-                self.register_parameter(f"{name}_l{layer}", nn.Parameter(values))
+        super().__init__(input_size, hidden_size, num_layers, dropout)
+        self.keep_gates = keep_gates
 
     def forward(
         self, inputs: Tensor, state: State | None = None, lengths: Sequence[int] | None = None
@@ -60,18 +52,22 @@ class LSTM(nn.Module):
         lengths  (B,) steps that are real, the longest first; all T if None
         h_n, c_n (L, B, H), after each sequence's own last step
 
-        Raises UsageError for lengths that don't fall, or that don't fit `inputs`.
+        Raises UsageError for lengths that don't fall, or that don't fit `inputs`; for a state of
+        other shapes.
         """
         T, B, _ = inputs.shape
-        lengths = [T] * B if lengths is None else list(lengths)
-        _check(lengths, T, B)
+        state = state or self.zero_state(inputs, B)
+        _check_state(state, (self.num_layers, B, self.hidden_size))
+        if lengths is None:
+            rows, state = self.packed(inputs.flatten(0, 1), [B] * T, state)
+            return rows.view(T, B, -1), state
+        _check(list(lengths), T, B)
         real = torch.arange(T)[:, None] < torch.tensor(lengths)
+        index = real.flatten().nonzero().squeeze(1).to(inputs.device)
         alive = [n for n in real.sum(1).tolist() if n]
-        real = real.to(inputs.device)
-        rows, state = self.packed(inputs[real], alive, state or self.zero_state(inputs, B))
-        outputs = rows.new_zeros(T, B, self.hidden_size)
-        outputs[real] = rows
-        return outputs, state
+        rows, state = self.packed(inputs.flatten(0, 1)[index], alive, state)
+        outputs = rows.new_zeros(T * B, self.hidden_size).index_copy(0, index, rows)
+        return outputs.view(T, B, -1), state
 
     def packed(self, rows: Tensor, alive: Sequence[int], state: State) -> tuple[Tensor, State]:
         """rows (N, I) → (N, H), step after step: `alive[t]` sequences reach step t."""
@@ -95,6 +91,7 @@ class LSTM(nn.Module):
                 (bias_ih + bias_hh).to(dtype),
                 alive,
                 pointwise,
+                self.keep_gates,
             )
             ends.append(end)
         h_n, c_n = (torch.stack(parts).to(dtype) for parts in zip(*ends, strict=True))
@@ -112,3 +109,9 @@ def _check(lengths: list[int], T: int, B: int) -> None:
         raise UsageError(
             f"lengths {lengths}: expected {B} numbers from 0 to {T}, the longest sequence first"
         )
+
+
+def _check_state(state: State, shape: tuple[int, ...]) -> None:
+    found = [tuple(part.shape) for part in state]
+    if found != [shape, shape]:
+        raise UsageError(f"state of shapes {found}: expected (h_0, c_0), each {shape}")

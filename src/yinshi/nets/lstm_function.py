@@ -21,12 +21,12 @@ from yinshi.nets.products import product
 
 
 class LSTMFunction(torch.autograd.Function):
-    """(x, h_0, c_0, weight_ih, weight_hh, bias, alive, pointwise) → (h, h_n, c_n)
+    """(x, h_0, c_0, weight_ih, weight_hh, bias, alive, pointwise, keep_gates) → (h, h_n, c_n)
 
     x (N, I), h (N, H): packed rows; h_0, c_0 (B, H): before the first step; h_n, c_n (B, H): after
     each sequence's own last; weight_ih (4H, I), weight_hh (4H, H), bias (4H,). All share one dtype
-    but c_0 and c_n, which have `cell_dtype` of it. The gradients may be taken several times
-    (retain_graph): nothing that is saved is written to.
+    but c_0 and c_n, which have `cell_dtype` of it. With `keep_gates` the gradients may be taken
+    several times (retain_graph): nothing that is saved is written to.
     """
 
     @staticmethod
@@ -40,6 +40,7 @@ class LSTMFunction(torch.autograd.Function):
         bias: Tensor,
         alive: Sequence[int],
         pointwise: Pointwise,
+        keep_gates: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         B, H = h_0.shape
         gates = product(x, weight_ih.T, bias)  # (2.1), the input's share
@@ -55,6 +56,7 @@ class LSTMFunction(torch.autograd.Function):
         last = _last_rows(alive, B, x.device)
         ctx.save_for_backward(x, h, c, gates, weight_ih, weight_hh)
         ctx.alive, ctx.pointwise = alive, pointwise
+        ctx.keep_gates, ctx.spent = keep_gates, False
         return h[B:], h[last], c[last]
 
     @staticmethod
@@ -62,8 +64,11 @@ class LSTMFunction(torch.autograd.Function):
     def backward(ctx: Any, dh: Tensor, dh_n: Tensor, dc_n: Tensor) -> tuple[Any, ...]:
         x, h, c, gates, weight_ih, weight_hh = ctx.saved_tensors
         B = len(dh_n)
-        dgates = torch.empty_like(gates)
-        dh_next, dc = dh_n.clone(), dc_n.clone()  # row b waits until its sequence's last step
+        if ctx.spent:
+            raise RuntimeError("LSTM: a second backward needs keep_gates=True")
+        dgates, ctx.spent = (torch.empty_like(gates), False) if ctx.keep_gates else (gates, True)
+        # Row b of these waits until its sequence's last step.
+        dh_next, dc = (d.clone(memory_format=torch.contiguous_format) for d in (dh_n, dc_n))
         steps = _steps(ctx.alive, B)
         befores = [0, *(start for start, _ in steps)]
         for (start, n), before in zip(reversed(steps), reversed(befores[:-1]), strict=True):
@@ -79,7 +84,7 @@ class LSTMFunction(torch.autograd.Function):
         dweight_ih = product(x.T, dgates).T  # (2.31), transposing the smaller factor
         dweight_hh = product(h_prev.T, dgates).T
         dbias = dgates.new_ones(len(dgates)) @ dgates
-        return dx, dh_next, dc, dweight_ih, dweight_hh, dbias, None, None
+        return dx, dh_next, dc, dweight_ih, dweight_hh, dbias, None, None, None
 
 
 def _steps(alive: Sequence[int], B: int) -> list[tuple[int, int]]:
@@ -90,7 +95,7 @@ def _steps(alive: Sequence[int], B: int) -> list[tuple[int, int]]:
 
 def _last_rows(alive: Sequence[int], B: int, device: torch.device) -> Tensor | slice:
     """(B,): the row of each sequence's own last step; of the initial state where it has none."""
-    if alive[-1:] == [B]:  # all equally long: nothing to look up, nor to bring to the device
+    if set(alive) <= {B}:  # all equally long: nothing to look up, nor to bring to the device
         return slice(B * len(alive), None)
     starts = torch.tensor([0, *(start for start, _ in _steps(alive, B))])
     lengths = (torch.tensor(alive)[:, None] > torch.arange(B)).sum(0)
@@ -99,7 +104,7 @@ def _last_rows(alive: Sequence[int], B: int, device: torch.device) -> Tensor | s
 
 def _previous_rows(alive: Sequence[int], B: int, device: torch.device) -> Tensor | slice:
     """(N,): for each packed row, the row of the state that it follows."""
-    if alive[-1:] == [B]:
+    if set(alive) <= {B}:
         return slice(B * len(alive))
     befores = [0, *(start for start, _ in _steps(alive, B))]
     rows = [torch.arange(before, before + n) for before, n in zip(befores, alive, strict=False)]

@@ -31,20 +31,22 @@ def linear_cross_entropy(x: Tensor, weight: Tensor, bias: Tensor, targets: Tenso
         dtype = torch.get_autocast_dtype(device)
         x, weight, bias = x.to(dtype), weight.to(dtype), bias.to(dtype)
     nats: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        x, weight, bias, targets
+        x, weight, bias, targets, torch.is_grad_enabled()
     )
     return nats
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, learning: bool
+    ) -> Tensor:
         pointwise = choose_pointwise(x.device.type, x.dtype)
         wide = cell_dtype(x.dtype)
         total = x.new_zeros((), dtype=torch.float64)
-        needed = any(ctx.needs_input_grad)
+        needed = learning and any(ctx.needs_input_grad)
         dx, dbias = torch.empty_like(x), torch.zeros_like(bias, dtype=wide)
-        dweight = torch.zeros_like(weight.T, dtype=wide)  # (D, V): x is smaller to transpose
+        dweight = weight.new_zeros(*weight.T.shape, dtype=wide)  # (D, V): x is smaller to transpose
         for start in range(0, len(x), CHUNK):
             part = slice(start, start + CHUNK)
             logits = product(x[part], weight.T, bias)
@@ -60,4 +62,4 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, scale: Tensor) -> tuple[Any, ...]:
         dx, dweight, dbias = (gradient * scale for gradient in ctx.saved_tensors)
-        return dx, dweight, dbias, None
+        return dx, dweight, dbias, None, None

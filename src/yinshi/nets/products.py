@@ -17,7 +17,7 @@ from torch import Tensor
 def product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     """a b + bias for a (N, K), b (K, M), bias (M,). No gradient is recorded."""
     linear = _onednn_linear() if a.dtype == torch.float32 and a.device.type == "cpu" else None
-    if linear is not None and len(a):
+    if linear is not None and a.numel():
         result: Tensor = linear(a, b.T, bias, "none", [], "")
         return result
     return a @ b if bias is None else torch.addmm(bias, a, b)

@@ -67,13 +67,13 @@ def _library() -> ctypes.CDLL | None:
         return None
     source = resources.files("yinshi.nets.kernels").joinpath("pointwise.cpp").read_bytes()
     try:
-        target = _run(compiler, "-march=native", "-Q", "--help=target")
+        target = _run(compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull)
         key = hashlib.sha256(source + target + " ".join(FLAGS).encode()).hexdigest()[:16]
         built = _cache_folder() / f"pointwise-{key}.so"
         if not built.exists():
             _build(compiler, source, built)
         return ctypes.CDLL(str(built))
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, RuntimeError, subprocess.CalledProcessError):  # RuntimeError: no home folder
         return None
 
 
