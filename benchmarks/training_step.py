@@ -9,7 +9,7 @@ programs compute the same mathematics, and the first thing done is to check it.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, nullcontext
 from typing import Any
 from unittest.mock import patch
@@ -111,6 +111,7 @@ class Usual:
         packed: bool = False,
         masked: bool = False,
         bf16: bool = False,
+        V: int = V,
     ) -> None:
         self.network = nn.ModuleDict(
             {"embedding": nn.Embedding(V, E), "lstm": layer(E, H), "output": nn.Linear(H, V)}
@@ -133,22 +134,21 @@ class Usual:
 
     def epoch(self, buckets: bool = False) -> Program:
         parts = batches(buckets)
+        return lambda: self.train(parts)
 
-        def program() -> None:
-            for batch in parts:
-                self.optimizer.zero_grad()
-                with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-                    nats = self.nats(batch)
-                nats.backward()  # type: ignore[no-untyped-call]
-                self.optimizer.step()
-
-        return program
+    def train(self, parts: Iterable[Batch]) -> None:
+        for batch in parts:
+            self.optimizer.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+                nats = self.nats(batch)
+            nats.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
 
 
 class Ours(Usual):
     """`yinshi train`'s step, without its dropout; `plain` without kernels and oneDNN's products."""
 
-    def __init__(self, E: int, H: int, plain: bool = False, bf16: bool = False) -> None:
+    def __init__(self, E: int, H: int, plain: bool = False, bf16: bool = False, V: int = V) -> None:
         super().__init__(E, H, bf16=bf16)
         self.network = LanguageModel(NetworkRecipe(embedding=E, hidden=H, dropout=0.0), V)
         self.optimizer = torch.optim.Adam(self.network.parameters(), fused=True)

@@ -112,7 +112,8 @@ class NetworkRecipe:
 class TrainingRecipe:
     """How to train. Perplexity is watched on the validation split after each epoch.
 
-    `backend` is the LSTM of the PyTorch engine: nets/lstm.py or nn.LSTM.
+    `backend` is the LSTM of the PyTorch engine: nets/lstm.py or nn.LSTM. `allocator` "tuned" lets
+    `yinshi train` keep memory between steps, where the C library can.
     """
 
     optimizer: Literal["sgd", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw"] = (
@@ -130,6 +131,7 @@ class TrainingRecipe:
     backend: Literal["own", "library"] = "own"
     precision: Literal["auto", "float64", "float32", "bfloat16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    allocator: Literal["tuned", "system"] = "tuned"
     checkpoint_every: int = _number(500, 1)
     seed: int = _number(0, 0, MAX_SEED)
 

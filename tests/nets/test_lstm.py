@@ -345,6 +345,21 @@ def test_gradients_may_be_taken_twice(dtype: torch.dtype) -> None:
         torch.testing.assert_close(one, two, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+def test_gates_that_are_not_kept_serve_one_backward(dtype: torch.dtype) -> None:
+    example = CASES["two layers"].to(dtype)
+    layer = example.layer(LSTM)
+    expected = results(LSTM, example)
+    layer.keep_gates = False
+    objective = example.objective(*layer(example.inputs, example.state, example.lengths))
+    parameters = dict(layer.named_parameters())
+    found = torch.autograd.grad(objective, list(parameters.values()), retain_graph=True)
+    for name, gradient in zip(parameters, found, strict=True):
+        torch.testing.assert_close(gradient, expected[f"gradient by {name}"], rtol=0, atol=0)
+    with pytest.raises(RuntimeError, match="keep_gates=True"):
+        objective.backward()
+
+
 def test_a_layer_used_twice_in_one_graph() -> None:
     example = Example.random(T=5, B=3, I=4, H=4, L=2, lengths=[5, 3, 1])
 

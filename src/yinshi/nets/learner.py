@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from yinshi.errors import TrainingError
 from yinshi.nets.language_model import LanguageModel
@@ -22,19 +23,34 @@ class TorchLearner:
     """Implements `training.loop.Learner` (see there) with autograd.
 
     Dropout draws from PyTorch's global generator, which is seeded here and is part of `state()`.
+    One of several `ranks` draws its own, on the GPU `local_rank`, and every update takes the
+    average of the ranks' gradients: each trains on another part of a batch, all take the same step.
     """
 
-    def __init__(self, recipe: Recipe, weights: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        weights: Mapping[str, NDArray[Any]],
+        rank: int = 0,
+        ranks: int = 1,
+        local_rank: int = 0,
+    ) -> None:
         training = recipe.training
-        self.device = choose_device(training.device)
+        self.device = choose_device(training.device, local_rank)
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)  # where kernels of our own are started
         self.precision = choose_precision(training.precision, self.device)
-        torch.manual_seed(training.seed)
+        self.rank = rank
+        torch.manual_seed(training.seed + rank)
         vocabulary_size = len(weights["embedding.weight"])
         self.network = LanguageModel(recipe.network, vocabulary_size, training.backend)
         self.network.to(self.device, torch.float64 if self.precision == "float64" else None)
         self._load_weights(weights)
         self.optimizer = make_optimizer(self.network.parameters(), training)
         self.clip_norm = training.clip_norm
+        self.trained: nn.Module = self.network
+        if ranks > 1:
+            self.trained = DistributedDataParallel(self.network, gradient_as_bucket_view=True)
 
     def train_batch(
         self,
@@ -42,12 +58,13 @@ class TorchLearner:
         targets: NDArray[np.int32],
         lengths: NDArray[np.int64],
         learning_rate: float,
+        divisor: float | None = None,
     ) -> Tensor:
         """One update; returns the batch's summed nats, left on the device."""
         self.network.train()
-        nats = self._nats(inputs, targets, lengths)
+        nats = self._nats(self.trained, inputs, targets, lengths)
         self.optimizer.zero_grad()
-        (nats / int(lengths.sum())).backward()  # type: ignore[no-untyped-call]
+        (nats / (divisor or int(lengths.sum()))).backward()  # type: ignore[no-untyped-call]
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
         for group in self.optimizer.param_groups:
@@ -61,16 +78,20 @@ class TorchLearner:
     ) -> Tensor:
         """The batch's summed nats without dropout."""
         self.network.eval()
-        return self._nats(inputs, targets, lengths).double()
+        return self._nats(self.network, inputs, targets, lengths).double()
 
     def _nats(
-        self, inputs: NDArray[np.int32], targets: NDArray[np.int32], lengths: NDArray[np.int64]
+        self,
+        network: nn.Module,
+        inputs: NDArray[np.int32],
+        targets: NDArray[np.int32],
+        lengths: NDArray[np.int64],
     ) -> Tensor:
         real = np.arange(len(inputs))[:, None] < lengths
         packed = [self._tokens(tokens[real]) for tokens in (inputs, targets)]
         bfloat16 = self.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
-            nats: Tensor = self.network(*packed, real.sum(axis=1).tolist())
+            nats: Tensor = network(*packed, real.sum(axis=1).tolist())
         return nats
 
     def _tokens(self, tokens: NDArray[np.int32]) -> Tensor:
@@ -97,7 +118,10 @@ class TorchLearner:
         return arrays
 
     def load_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from `state()`."""
+        """Go on from `state()`, or from several ranks' with a random state of each as a row.
+
+        A rank beyond theirs draws a seed of its own where rank 0's random numbers go on.
+        """
         parts: dict[str, Arrays] = {"weights": {}, "optimizer": {}, "rng": {}}
         for key, array in arrays.items():
             part, _, name = key.partition(".")
@@ -109,9 +133,14 @@ class TorchLearner:
             moments.setdefault(int(index), {})[name] = torch.from_numpy(array)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        torch.set_rng_state(torch.from_numpy(parts["rng"]["cpu"]))
-        if "cuda" in parts["rng"] and self.device.type == "cuda":
-            torch.cuda.set_rng_state(torch.from_numpy(parts["rng"]["cuda"]), self.device)
+        states = {name: torch.from_numpy(np.atleast_2d(a)) for name, a in parts["rng"].items()}
+        known = self.rank < len(states["cpu"])
+        row = self.rank if known else 0
+        torch.set_rng_state(states["cpu"][row].clone())  # PyTorch reads past a mere view
+        if "cuda" in states and self.device.type == "cuda":
+            torch.cuda.set_rng_state(states["cuda"][row].clone(), self.device)
+        if not known:
+            torch.manual_seed(int(torch.randint(2**62, ())) + self.rank)
 
     def _load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
         with torch.no_grad():
@@ -119,12 +148,19 @@ class TorchLearner:
                 parameter.copy_(torch.from_numpy(np.ascontiguousarray(weights[name])))
 
 
-def choose_device(wish: str) -> torch.device:
-    """`auto` is CUDA where there is a GPU."""
-    available = torch.cuda.is_available()
-    if wish == "cuda" and not available:
+def choose_device(wish: str, local_rank: int = 0) -> torch.device:
+    """`auto` is CUDA where there is a GPU; each process of a machine has its own."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if wish == "cuda" and not gpus:
         raise TrainingError("device cuda: no GPU is visible to PyTorch; use auto or cpu")
-    return torch.device("cuda" if available and wish != "cpu" else "cpu")
+    if wish == "cpu" or not gpus:
+        return torch.device("cpu")
+    if local_rank >= gpus:
+        raise TrainingError(
+            f"process {local_rank + 1} on this machine finds {gpus} GPUs; start one process for "
+            "each, or train on the processor with --set training.device=cpu"
+        )
+    return torch.device("cuda", local_rank)
 
 
 def choose_precision(wish: str, device: torch.device) -> str:

@@ -62,10 +62,10 @@ class LSTMFunction(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dh: Tensor, dh_n: Tensor, dc_n: Tensor) -> tuple[Any, ...]:
-        x, h, c, gates, weight_ih, weight_hh = ctx.saved_tensors
-        B = len(dh_n)
         if ctx.spent:
             raise RuntimeError("LSTM: a second backward needs keep_gates=True")
+        x, h, c, gates, weight_ih, weight_hh = ctx.saved_tensors
+        B = len(dh_n)
         dgates, ctx.spent = (torch.empty_like(gates), False) if ctx.keep_gates else (gates, True)
         # Row b of these waits until its sequence's last step.
         dh_next, dc = (d.clone(memory_format=torch.contiguous_format) for d in (dh_n, dc_n))

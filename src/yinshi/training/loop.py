@@ -16,6 +16,7 @@ from yinshi.corpus.batches import Batch, batch_count, evaluation_batches, traini
 from yinshi.errors import TrainingError
 from yinshi.recipe import TrainingRecipe
 from yinshi.training.checkpoints import Progress, save_checkpoint
+from yinshi.training.distributed import ALONE, Ranks
 from yinshi.training.early_stopping import EarlyStopping
 from yinshi.training.metrics import Metrics
 from yinshi.training.schedules import make_schedule
@@ -37,9 +38,17 @@ class Learner(Protocol):
     precision: str
 
     def train_batch(
-        self, inputs: Ids, targets: Ids, lengths: NDArray[np.int64], learning_rate: float
+        self,
+        inputs: Ids,
+        targets: Ids,
+        lengths: NDArray[np.int64],
+        learning_rate: float,
+        divisor: float | None = None,
     ) -> SupportsFloat:
-        """One update; the batch's summed nats (before it), which may still be being computed."""
+        """One update, by the gradient of summed nats / divisor (None: the batch's tokens).
+
+        Returns the summed nats (before it), which may still be being computed.
+        """
 
     def evaluate_batch(
         self, inputs: Ids, targets: Ids, lengths: NDArray[np.int64]
@@ -62,9 +71,10 @@ class Loop:
     """Trains `learner` from `progress` to the end of the recipe.
 
     train, validation   encoded poems
+    metrics             None on ranks other than 0, which write and tell nothing
     save_best           called with the progress after each epoch that is the best so far
     watch               called at each line of metrics with (this loop, the record)
-    should_stop         asked after each step
+    should_stop         asked after each step; by several ranks at each line of metrics
     """
 
     learner: Learner
@@ -72,11 +82,12 @@ class Loop:
     train: Sequence[Ids]
     validation: Sequence[Ids]
     checkpoint: Path
-    metrics: Metrics
+    metrics: Metrics | None
     progress: Progress
     save_best: Callable[[Progress], None]
     watch: Watch
     should_stop: Callable[[], bool]
+    ranks: Ranks = ALONE
 
     def __post_init__(self) -> None:
         batches = batch_count(len(self.train), self.training.batch_size)
@@ -97,24 +108,34 @@ class Loop:
 
     def _epoch(self) -> None:
         training, progress = self.training, self.progress
-        nats: Any = progress.nats
+        nats: Any = progress.nats if self.ranks.first else 0.0  # this rank's part
         for batch in training_batches(
             self.train, training.batch_size, training.seed, progress.epoch, progress.batch
         ):
             rate = self.schedule(progress.step)
-            nats = nats + self.learner.train_batch(batch.inputs, batch.targets, batch.lengths, rate)
+            nats = nats + self._update(batch, rate)
             self._count(batch)
-            if progress.step % LOG_EVERY == 0:
-                progress.nats = float(nats)
+            logged = progress.step % LOG_EVERY == 0
+            if logged:
+                progress.nats = self.ranks.total(nats)
                 self._log(rate)
                 nats = 0.0
-            stop = self.should_stop()
+            stop = (logged or self.ranks.size == 1) and self.ranks.any(self.should_stop())
             if stop or progress.step % training.checkpoint_every == 0:
-                progress.nats = float(nats)
+                progress.nats = self.ranks.total(nats)
                 self._save()
             if stop:
                 raise Stopped
-        progress.nats = float(nats)
+        progress.nats = self.ranks.total(nats)
+
+    def _update(self, batch: Batch, rate: float) -> SupportsFloat:
+        """One step of all ranks; this one's part of the batch's nats."""
+        share = self.ranks.share(batch)
+        part = share.batch
+        nats = self.learner.train_batch(
+            part.inputs, part.targets, part.lengths, rate, share.divisor
+        )
+        return nats if share.counted else 0.0
 
     def _count(self, batch: Batch) -> None:
         self.progress.step += 1
@@ -145,9 +166,13 @@ class Loop:
         """Close the epoch: measure, keep the best, write a checkpoint."""
         progress = self.progress
         nats, tokens = 0.0, 0
-        for batch in evaluation_batches(self.validation, self.training.batch_size):
-            nats += float(self.learner.evaluate_batch(batch.inputs, batch.targets, batch.lengths))
+        batches = evaluation_batches(self.validation, self.training.batch_size)
+        for number, batch in enumerate(batches):
             tokens += batch.tokens
+            if number % self.ranks.size == self.ranks.rank:
+                found = self.learner.evaluate_batch(batch.inputs, batch.targets, batch.lengths)
+                nats += float(found)
+        nats = self.ranks.total(nats)
         self._check(nats)
         progress.epoch, progress.batch = progress.epoch + 1, 0
         perplexity = _exp(nats / tokens)
@@ -156,7 +181,7 @@ class Loop:
         progress.epochs_without_gain = self.stopping.epochs_without_gain
         self._clock()
         self._logged_seconds = progress.seconds
-        if improved:
+        if improved and self.ranks.first:
             self.save_best(progress)
         self._report(
             {
@@ -170,17 +195,19 @@ class Loop:
         self._save()
 
     def _report(self, record: dict[str, Any]) -> None:
-        self.metrics.append(record)
-        self.watch(self, record)
+        if self.metrics:
+            self.metrics.append(record)
+            self.watch(self, record)
 
     def _save(self) -> None:
         """Write the checkpoint, unless an update has just spoilt the weights."""
-        arrays = self.learner.state()
+        arrays = self.ranks.states(self.learner.state())
         whole = all(np.isfinite(a).all() for a in arrays.values() if a.dtype.kind == "f")
         self._check(0.0 if whole else math.nan)
         self._clock()
-        self.progress.metrics_bytes = self.metrics.size
-        save_checkpoint(self.checkpoint, self.progress, arrays)
+        if self.metrics:
+            self.progress.metrics_bytes = self.metrics.size
+            save_checkpoint(self.checkpoint, self.progress, arrays)
 
     def _clock(self) -> None:
         """Add the seconds since the last call to the run's."""

@@ -42,6 +42,7 @@ class NumpyLearner:
         targets: NDArray[np.int32],
         lengths: NDArray[np.int64],
         learning_rate: float,
+        divisor: float | None = None,
     ) -> float:
         """One update; returns the batch's summed nats. Overflow is left to the loop, which looks
         for numbers that are not finite."""
@@ -50,7 +51,7 @@ class NumpyLearner:
                 inputs, targets, lengths, self._dropout_masks(*inputs.shape)
             )
             for gradient in gradients.values():
-                gradient /= int(lengths.sum())
+                gradient /= divisor or int(lengths.sum())
             if self.clip_norm is not None:
                 clip_by_global_norm(gradients, self.clip_norm)
             self.optimizer.step(gradients, learning_rate)

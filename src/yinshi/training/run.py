@@ -22,10 +22,11 @@ from yinshi import __version__
 from yinshi.atomic import write_atomically
 from yinshi.corpus.dataset import Dataset
 from yinshi.engine.initializers import initial_weights
-from yinshi.errors import MissingExtraError, TrainingError
+from yinshi.errors import MissingExtraError, TrainingError, UsageError
 from yinshi.model_file import ModelFile
 from yinshi.recipe import Recipe
 from yinshi.training.checkpoints import Progress, load_checkpoint
+from yinshi.training.distributed import ALONE, Ranks
 from yinshi.training.loop import Learner, Loop, Watch
 from yinshi.training.metrics import Metrics, draw_curves
 
@@ -34,16 +35,27 @@ Engine = Literal["torch", "numpy"]
 
 @dataclass(frozen=True)
 class Run:
-    """One run in `folder`. `start` makes a new one, `resume` finds one that was interrupted."""
+    """One run in `folder`. `start` makes a new one, `resume` finds one that was interrupted.
+
+    Of several `ranks`, each makes a Run of the same folder, and rank 0 alone writes to it.
+    """
 
     folder: Path
     recipe: Recipe
     data: Path
     data_hash: str
     engine: Engine = "torch"
+    ranks: Ranks = ALONE
 
     @classmethod
-    def start(cls, recipe: Recipe, data: Path, folder: Path, engine: Engine = "torch") -> Run:
+    def start(
+        cls,
+        recipe: Recipe,
+        data: Path,
+        folder: Path,
+        engine: Engine = "torch",
+        ranks: Ranks = ALONE,
+    ) -> Run:
         """A new run; refuses a folder that holds anything, and what the engine can't train."""
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise TrainingError(
@@ -52,27 +64,32 @@ class Run:
             )
         dataset = Dataset.load(data)
         recipe = replace(recipe, corpus=dataset.options)  # whatever it asked for
-        run = cls(folder, recipe, data.resolve(), dataset.hash, engine)
+        run = cls(folder, recipe, data.resolve(), dataset.hash, engine, ranks)
         run._learner(len(dataset.vocabulary))  # its errors come before anything is written
-        folder.mkdir(parents=True, exist_ok=True)
-        facts = {
-            "recipe": recipe.to_dict(),
-            "data": str(run.data),
-            "data_hash": run.data_hash,
-            "engine": engine,
-        }
-        content = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
-        write_atomically(folder / "run.json", content.encode())
+        ranks.wait()  # until all have found the folder empty
+        if ranks.first:
+            run._write()
         return run
 
+    def _write(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        facts = {
+            "recipe": self.recipe.to_dict(),
+            "data": str(self.data),
+            "data_hash": self.data_hash,
+            "engine": self.engine,
+        }
+        content = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
+        write_atomically(self.folder / "run.json", content.encode())
+
     @classmethod
-    def resume(cls, folder: Path) -> Run:
+    def resume(cls, folder: Path, ranks: Ranks = ALONE) -> Run:
         """The run in `folder`."""
         try:
             facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
             recipe = Recipe.from_dict(facts["recipe"])
             data, data_hash = Path(facts["data"]), facts["data_hash"]
-            return cls(folder, recipe, data, data_hash, facts["engine"])
+            return cls(folder, recipe, data, data_hash, facts["engine"], ranks)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TrainingError(f"{folder}: holds no training run ({error})") from None
 
@@ -98,8 +115,10 @@ class Run:
         try:
             progress = loop.run()
         finally:
-            loop.metrics.close()
-        draw_curves(self.folder)
+            if loop.metrics:
+                loop.metrics.close()
+        if self.ranks.first:
+            draw_curves(self.folder)
         return progress
 
     def _loop(
@@ -124,6 +143,9 @@ class Run:
             model = ModelFile(learner.weights(), self.recipe, dataset.vocabulary, facts)
             model.save(self.best)
 
+        metrics = None
+        if self.ranks.first:
+            metrics = Metrics(self.folder, progress.metrics_bytes, tensorboard)
         encode = dataset.vocabulary.encode
         return Loop(
             learner=learner,
@@ -131,11 +153,12 @@ class Run:
             train=[encode(text) for text in dataset.texts("train")],
             validation=[encode(text) for text in dataset.texts("validation")],
             checkpoint=self.checkpoint,
-            metrics=Metrics(self.folder, progress.metrics_bytes, tensorboard),
+            metrics=metrics,
             progress=progress,
             save_best=save_best,
             watch=watch,
             should_stop=should_stop,
+            ranks=self.ranks,
         )
 
     def _learner(self, vocabulary_size: int) -> Learner:
@@ -148,6 +171,11 @@ class Run:
             network.forget_bias,
         )
         if self.engine == "numpy":
+            if self.ranks.size > 1:
+                raise UsageError(
+                    f"--engine numpy under torchrun with {self.ranks.size} processes: it trains in "
+                    "one; start it as `yinshi train`, or leave --engine out"
+                )
             from yinshi.training.numpy_learner import NumpyLearner
 
             return NumpyLearner(self.recipe, weights)
@@ -155,7 +183,8 @@ class Run:
             from yinshi.nets.learner import TorchLearner
         except ImportError:
             raise MissingExtraError("training", "train") from None
-        return TorchLearner(self.recipe, weights)
+        ranks = self.ranks
+        return TorchLearner(self.recipe, weights, ranks.rank, ranks.size, ranks.local_rank)
 
     def _facts(self, progress: Progress, precision: str) -> dict[str, Any]:
         return {

@@ -47,27 +47,43 @@ def command(
     yinshi train smoke --data data/tang --out runs/wide --set network.hidden=512
     yinshi train smoke --data data/tang --out runs/by-hand --engine numpy
     yinshi train --resume runs/smoke
+    torchrun --nproc-per-node 4 -m yinshi train smoke --data data/tang --out runs/four
 
     Ctrl-C saves a checkpoint and stops.
     """
     # Read when PyTorch is imported. Threads that spin while they wait make a run on a busy machine
     # ten times slower (docs/lab-notes.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Each of the compiled products that oneDNN keeps holds half a megabyte; by default it keeps
+    # 1,024, and batches of ever new sizes compile new ones.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "512")
+    from yinshi.training.allocator import tune_allocator
+    from yinshi.training.distributed import join
     from yinshi.training.loop import Stopped
     from yinshi.training.run import Run
 
-    if resume and not (recipe or data or out or engine or overrides):
-        run = Run.resume(resume)
-    elif recipe and data and out and not resume:
-        run = Run.start(load_recipe(recipe, overrides), data, out, engine or "torch")
-    else:
-        raise UsageError("expected either RECIPE --data DIR --out RUN, or --resume RUN alone")
-    try:
-        _train(run, tensorboard)
-    except Stopped:
-        click.echo(f"stopped; go on with: yinshi train --resume {run.folder}")
-        raise SystemExit(130) from None
-    _show_result(run)
+    stopped = False
+    with join() as ranks:
+        if resume and not (recipe or data or out or engine or overrides):
+            run = Run.resume(resume, ranks)
+        elif recipe and data and out and not resume:
+            wanted = load_recipe(recipe, overrides)
+            run = Run.start(wanted, data, out, engine or "torch", ranks)
+        else:
+            raise UsageError("expected either RECIPE --data DIR --out RUN, or --resume RUN alone")
+        tuned = run.recipe.training.allocator == "tuned" and tune_allocator()
+        if tuned and ranks.first:
+            click.echo("memory is kept between steps (training.allocator)")
+        try:
+            _train(run, tensorboard)
+        except Stopped:
+            stopped = True
+    if stopped:
+        if ranks.first:
+            click.echo(f"stopped; go on with: yinshi train --resume {run.folder}")
+        raise SystemExit(130)
+    if ranks.first:
+        _show_result(run)
 
 
 def _train(run: Run, tensorboard: bool) -> None:
@@ -79,7 +95,7 @@ def _train(run: Run, tensorboard: bool) -> None:
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns) as bar, _interruptible() as should_stop:
+    with Progress(*columns, disable=not run.ranks.first) as bar, _interruptible() as should_stop:
         task = bar.add_task("starting", total=None, figures="")
 
         def watch(loop: Loop, record: dict[str, Any]) -> None:
