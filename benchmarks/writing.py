@@ -1,6 +1,6 @@
 """Writing poems: the NumPy engine beside PyTorch, warm and from a cold start.
 
-    python benchmarks/writing.py [--model PATH] [--runs 7] [--threads N]
+    python benchmarks/writing.py [--model PATH] [--runs 7] [--threads N] [--poems 0]
 
 Warm, each arm writes 24 characters a poem with the same weights, drawing each at temperature 0.8:
 ours; ours with everything `Poet.write` does (prefix, rules, cut, text); PyTorch's step loop
@@ -9,6 +9,11 @@ character, as programs without a state do. Cold, `yinshi write 月` is a new pro
 with `import torch` before it, the least that a program written with PyTorch needs. The arms
 alternate within one run, so that a busy machine slows all alike; what counts are the medians.
 The aims: one poem no slower than PyTorch's step loop, and a cold start at least 5 times as fast.
+
+With `--poems N` it measures instead what wishes cost: N poems of each form, the seeds 0 to N − 1,
+each the best of 64 drafts. "Free" has the form alone, neither tones nor rhyme; the price is what
+keeping them costs in likelihood. The time of a poem stands beside that of 64 poems without any
+wish. The aims: a strict 七律 at most 4 times that time, and about a second.
 """
 
 from __future__ import annotations
@@ -49,7 +54,11 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="default: the shipped model")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--poems", type=int, default=0, help="measure wishes, by so many poems")
     arguments = parser.parse_args()
+    if arguments.poems:
+        _wishes_table(Poet.load(arguments.model), arguments.poems)
+        return
     torch.set_num_threads(arguments.threads)
     path = resolve_model(arguments.model)
     model = ModelFile.load(path)
@@ -177,6 +186,35 @@ def _cold_table(model: Path, runs: int) -> None:
     for name, seconds in times.items():
         median, least = statistics.median(seconds), min(seconds)
         print(f"| {name} | {1e3 * median:.0f} | {1e3 * least:.0f} | {median / ours:.1f} |")
+
+
+def _wishes_table(poet: Poet, poems: int) -> None:
+    """Arms alternate from poem to poem; the times are medians of processor time."""
+    arms: dict[str, dict[str, str]] = {
+        "free": {"tones": "off", "rhyme": "off"},
+        "loose": {"tones": "loose"},
+        "strict": {},
+    }
+    print(f"{poems} poems an arm; nats a token (± standard error of the mean), seconds a poem\n")
+    print("| form | free | loose | strict | price of strict | seconds | × 64 without wishes |")
+    print("|---|---|---|---|---|---|---|")
+    for form in ("五绝", "七绝", "五律", "七律"):
+        nats: dict[str, list[float]] = {name: [] for name in arms}
+        strict, plain = [], []
+        for seed in range(poems):
+            for name, wishes in arms.items():
+                start = time.process_time()
+                (poem,) = poet.write(form=form, seed=seed, **wishes)  # type: ignore[arg-type]
+                nats[name].append(poem.nats_per_character)
+            strict.append(time.process_time() - start)
+            start = time.process_time()
+            poet.write(count=64, seed=64 * seed)
+            plain.append(time.process_time() - start)
+        cells = [f"{np.mean(n):.2f} ± {np.std(n) / poems**0.5:.2f}" for n in nats.values()]
+        price = np.subtract(nats["strict"], nats["free"])
+        cells += [f"{price.mean():+.2f} ± {price.std() / poems**0.5:.2f}"]
+        seconds, times = statistics.median(strict), statistics.median(plain)
+        print(f"| {form} | {' | '.join(cells)} | {seconds:.2f} | {seconds / times:.1f} |")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from regulated_poems import verse_model
 from tiny_models import tiny_model
 
 from yinshi.apps.cli.main import main
@@ -26,6 +28,13 @@ def _threads(monkeypatch: pytest.MonkeyPatch) -> None:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     tiny_model().save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def verse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "verse.safetensors"
+    verse_model().save(path)
     return path
 
 
@@ -77,6 +86,99 @@ def test_every_option_reaches_the_poet(model: Path, capsys: Capture) -> None:
     ]:
         expected = "\n\n".join(map(str, poet.write("紅顏", **options))) + "\n"  # type: ignore[arg-type]
         assert write(capsys, "紅顏", "--model", model, *arguments) == (0, expected, "")
+
+
+def test_wishes_reach_the_poet(verse: Path, tmp_path: Path, capsys: Capture) -> None:
+    poem = tmp_path / "poem.txt"
+    poem.write_text("\ufeff白日依山盡，\n□□□□□。\n欲窮千里目，\n更上□□□。\n", encoding="utf-8")
+    poet = Poet.load(verse)
+    for wishes, arguments in [
+        ({"form": "五绝"}, ["--form", "五绝"]),
+        ({"form": "排律:10", "rhyme": "东"}, ["--form", "排律:10", "--rhyme", "东"]),
+        ({"tones": "loose"}, ["--tones", "loose"]),
+        ({"acrostic": "春夏秋冬"}, ["--acrostic", "春夏秋冬"]),
+        (
+            {"acrostic": "春__冬", "acrostic_at": 2, "tones": "off"},
+            ["--acrostic", "春__冬", "--acrostic-at", 2, "--tones", "off"],
+        ),
+        (
+            {"acrostic": "_樓_流", "acrostic_at": "end"},
+            ["--acrostic", "_樓_流", "--acrostic-at", "end"],
+        ),
+        (
+            {"lines": {1: "月____", 3: "____春"}},
+            ["--line", "1:月____", "--line", "3：____春"],
+        ),
+        ({"keep": poem.read_text(encoding="utf-8-sig")}, ["--keep", poem]),
+        (
+            {"avoid": "愁", "no_repeat": True, "candidates": 9},
+            ["--avoid", "愁", "--no-repeat", "--candidates", 9],
+        ),
+        ({"prefixes": "月", "form": "七绝"}, ["--first", "月", "--form", "七绝"]),
+    ]:
+        expected = "\n\n".join(map(str, poet.write(seed=3, **wishes))) + "\n"  # type: ignore[arg-type]
+        told = write(capsys, "--model", verse, "--seed", 3, *arguments)
+        assert told == (0, expected, "")
+
+
+def test_a_poem_to_keep_may_come_from_standard_input(
+    verse: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = "白日依山盡，黃河入海流。□□□□□，更上一層樓。"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(keep.encode())))
+    code, out, _ = write(capsys, "--keep", "-", "--model", verse, "--json")
+    (poem,) = json.loads(out)["poems"]
+    assert code == 0
+    assert poem["text"].startswith("白日依山盡，黃河入海流。")
+    assert poem["text"].endswith("，更上一層樓。")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["--form", "五绝", "--line", "3:____春"],
+            "error: line 3, character 5: 春 (line 3) is 平, 仄 is due there in 五绝 "
+            "仄起首句不入韻, the nearest pattern; tones off would do",
+        ),
+        (["--line", "春"], "error: found --line '春': expected a number and a line"),
+        (["--acrostic", "春夏秋冬", "--acrostic-at", "tail"], "error: acrostic_at 'tail'"),
+        (["月", "--first", "月"], "error: found PREFIX 月 and --first 月"),
+        (["--form", "五绝", "--greedy"], "error: method 'greedy': wishes"),
+        (["--form", "五绝", "--beam", 3], "error: method 'beam': wishes"),
+        (["--keep", "no such file"], "error: --keep no such file: No such file"),
+        (["--keep", os.devnull], f"error: --keep {os.devnull}: found nothing"),
+        (["--keep", "."], "error: --keep .: Is a directory"),
+        (["--form", "五绝", "--candidates", 0], "error: candidates 0"),
+        (["--candidates", 9], "error: candidates 9: found no wish"),
+        (["--acrostic-at", "end"], "error: acrostic_at 'end': found no acrostic"),
+    ],
+)
+def test_wishes_that_can_not_be_met(
+    arguments: list[object], told: str, verse: Path, capsys: Capture
+) -> None:
+    code, out, err = write(capsys, *arguments, "--model", verse)
+    assert (code, out) == (2, "")
+    assert err.startswith(told)
+    assert err.count("\n") == 1
+
+
+def test_a_poem_to_keep_has_to_be_text(verse: Path, tmp_path: Path, capsys: Capture) -> None:
+    poem = tmp_path / "poem.txt"
+    poem.write_bytes(b"\xff\xfe\x00")
+    code, _, err = write(capsys, "--keep", poem, "--model", verse)
+    assert code == 2
+    assert err == f"error: --keep {poem}: found bytes that are not UTF-8 text\n"
+
+
+def test_prosody_is_read_only_where_it_is_asked_for(model: Path) -> None:
+    code = (
+        "import sys\nfrom yinshi.apps.cli.main import main\n"
+        f"try: main(['write', '月', '--seed', '0', '--model', {str(model)!r}])\n"
+        "finally: print([name for name in sys.modules if 'prosody' in name])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize(

@@ -38,15 +38,26 @@ class PrefixReader:
         text = normalised(text)
         if not text:
             return ()
-        readings = self._readings(text)
+        readings = self.readings(text)
         if all(len(reading) == 1 for reading in readings):
             return tuple(reading[0] for reading in readings)
         return _likeliest(self._model, readings)
 
-    def _readings(self, text: str) -> list[list[int]]:
-        """For each character the tokens it may stand for."""
+    def known(self, text: str) -> tuple[int, ...]:
+        """All the tokens that the characters of `text` may stand for, if any."""
+        text = normalised(text)
+        literal = self._script == "simplified" or script.to_simplified(text) != text
+        return tuple(token for c in text for token in self._reading(c, literal))
+
+    def readings(self, text: str, stays: bool = False) -> list[list[int]]:
+        """For each character of `text`, which is `normalised`, the tokens it may stand for.
+
+        `stays`: a text whose characters the model knows is taken as it stands.
+        Raises UnknownCharacterError where a character has none.
+        """
         simplified = script.to_simplified(text)
         literal = self._script == "simplified" or simplified != text
+        literal |= stays and all(character in self._vocabulary for character in text)
         if self._script == "simplified":
             text = simplified
         readings = [self._reading(character, literal) for character in text]
@@ -75,7 +86,7 @@ class PrefixReader:
         for character in characters:
             known = next((v for v in script.variants(character) if v in self._vocabulary), None)
             told.append(f"{character} (nearest known variant: {known})" if known else character)
-        return f"the model has never seen {', '.join(told)}; begin the poem with other characters"
+        return f"the model has never seen {', '.join(told)}; ask for other characters"
 
 
 def normalised(text: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,13 +24,28 @@ FEW = 16
 @click.option("--model", metavar="PATH", help="A model file or a run's folder.")
 @click.option("--count", default=1, show_default=True, help="Poems for each prefix.")
 @click.option("--seed", type=int, help="To write the same poems again.")
-@click.option("--temperature", type=float, help="Below 1 safer, above bolder.  [default: 0.6]")
+@click.option(
+    "--temperature",
+    type=float,
+    help="Below 1 safer, above bolder.  [default: 0.6, with wishes 0.7]",
+)
 @click.option("--top-k", type=int, help="Draw only from the K likeliest characters.")
 @click.option("--top-p", type=float, help="Draw only from the likeliest that sum to P.")
 @click.option("--greedy", is_flag=True, help="Take the likeliest character, draw nothing.")
 @click.option("--beam", type=int, metavar="WIDTH", help="Search the likeliest poem, draw nothing.")
 @click.option("--script", type=click.Choice(["traditional", "simplified"]), help="Of the poems.")
 @click.option("--max-length", default=64, show_default=True, help="Counts punctuation too.")
+@click.option("--form", help="五绝, 七绝, 五律, 七律, 排律:N or free.")
+@click.option("--rhyme", metavar="RHYME", help="One of the 106 (东), auto or off.")
+@click.option("--tones", type=click.Choice(["strict", "loose", "off"]))
+@click.option("--acrostic", metavar="TEXT", help="A character for each line, _ for any.")
+@click.option("--acrostic-at", metavar="PLACE", help="head, end or a position.  [default: head]")
+@click.option("--first", metavar="TEXT", help="How the poem begins; the same as PREFIX.")
+@click.option("--line", "lines", multiple=True, metavar="N:TEXT", help='E.g. "3:____春".')
+@click.option("--keep", metavar="FILE", help="A poem with □ for what is to be written anew.")
+@click.option("--avoid", metavar="TEXT", help="Characters that may not stand in it.")
+@click.option("--no-repeat", is_flag=True, help="No character stands in it twice.")
+@click.option("--candidates", type=int, help="Drafts to choose a poem from.  [default: 64]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     prefixes: tuple[str, ...],
@@ -37,6 +54,10 @@ def command(
     greedy: bool,
     beam: int | None,
     as_json: bool,
+    first: str | None,
+    lines: tuple[str, ...],
+    keep: str | None,
+    no_repeat: bool,
     **options: Any,
 ) -> None:
     """Write a poem that begins with each PREFIX; without one, begin freely.
@@ -46,6 +67,13 @@ def command(
     \b
         yinshi write 日 红 山
         yinshi write 白日依山盡， --count 3 --seed 7
+
+    Wishes, from --form to --no-repeat, go together as you like; a poem meets them all, or you
+    are told which collide:
+
+    \b
+        yinshi write --form 七律 --rhyme 东
+        yinshi write --form 五绝 --acrostic 春夏秋冬 --avoid 愁
     """
     if len(prefixes) * count <= FEW:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
@@ -53,6 +81,18 @@ def command(
 
     options = {name: value for name, value in options.items() if value is not None}
     options |= _method(greedy, beam, options)
+    if first is not None:
+        if prefixes:
+            raise UsageError(f"found PREFIX {prefixes[0]} and --first {first}: expected one")
+        prefixes = (first,)
+    if lines:
+        options["lines"] = dict(map(_line, lines))
+    if keep is not None:
+        options["keep"] = _read(keep)
+    if no_repeat:
+        options["no_repeat"] = True
+    if str(at := options.get("acrostic_at", "")).isdecimal():
+        options["acrostic_at"] = int(at)
     seed_is_ours = options.get("method") is None and "seed" not in options
     if seed_is_ours:
         options["seed"] = fresh_seed()
@@ -80,3 +120,25 @@ def _method(greedy: bool, beam: int | None, options: dict[str, Any]) -> dict[str
             f"found {', '.join(idle)} with {chosen}, which draws nothing: leave out one"
         )
     return {"method": "greedy"} if greedy else {"method": "beam", "beam_width": beam}
+
+
+def _line(asked: str) -> tuple[int, str]:
+    """(3, "____春") of 3:____春."""
+    number, colon, text = asked.replace("：", ":").partition(":")
+    if not (number.strip().isdecimal() and colon):
+        raise UsageError(f"found --line {asked!r}: expected a number and a line, as 3:____春")
+    return int(number), text
+
+
+def _read(name: str) -> str:
+    """The text of the file `name`; - is standard input."""
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"--keep {name}: {error.strerror}; expected a poem with □") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"--keep {name}: found bytes that are not UTF-8 text") from None
+    if not text.strip():
+        raise UsageError(f"--keep {name}: found nothing; expected a poem with □")
+    return text
