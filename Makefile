@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: poem test test-all lint format bench clean
+.PHONY: poem test test-all lint format bench bench-train clean
 
 poem: .venv/base
 	@$(BIN)/yinshi write 日 红 山 夜 湖 海 月 --seed 1
@@ -28,6 +28,13 @@ bench: .venv/all
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/writing.py
+	$(BIN)/python benchmarks/scan.py
+
+bench-train: .venv/all
+	$(BIN)/python benchmarks/lstm_layer.py
+	$(BIN)/python benchmarks/training_step.py
+	test -d data/tang || $(BIN)/yinshi prepare --recipe tang --out data/tang
+	$(BIN)/python benchmarks/epoch.py --data data/tang
 
 clean:
 	rm -rf .venv

@@ -44,9 +44,16 @@ def main() -> None:
 def programs(E: int, H: int, uneven: bool) -> Programs:
     lengths = sorted(LENGTHS * (B // len(LENGTHS)), reverse=True) if uneven else [T] * B
 
-    def build(kind: type[nn.Module], call: Callable[..., Tensor], bf16: bool = False) -> Program:
+    def build(
+        kind: type[nn.Module],
+        call: Callable[..., Tensor],
+        bf16: bool = False,
+        keep_gates: bool = False,  # as in the poem network
+    ) -> Program:
         torch.manual_seed(0)
         layer = kind(E, H)
+        if isinstance(layer, LSTM):
+            layer.keep_gates = keep_gates
         inputs = torch.randn(T, B, E, requires_grad=True)
         real = torch.arange(T)[:, None] < torch.tensor(lengths)
         doutputs = torch.randn(T, B, H) * real[:, :, None]
@@ -68,7 +75,7 @@ def programs(E: int, H: int, uneven: bool) -> Programs:
         return outputs
 
     def exact(layer: nn.Module, inputs: Tensor) -> Tensor:
-        outputs: Tensor = layer(inputs, lengths=lengths)[0]
+        outputs: Tensor = layer(inputs, lengths=lengths if uneven else None)[0]
         return outputs
 
     def pure(program: Program) -> Program:
@@ -90,6 +97,7 @@ def programs(E: int, H: int, uneven: bool) -> Programs:
         "plain loop under autograd": lambda: build(ReferenceLSTM, padded),
         "ours, PyTorch's operations": lambda: pure(build(LSTM, exact)),
         "ours": lambda: build(LSTM, exact),
+        "ours, keeping the gates (`retain_graph`)": lambda: build(LSTM, exact, keep_gates=True),
         "`nn.LSTM`, bf16 autocast": lambda: build(nn.LSTM, padded, True),
         "ours, PyTorch's operations, bf16": lambda: pure(build(LSTM, exact, True)),
         "ours, bf16": lambda: build(LSTM, exact, True),

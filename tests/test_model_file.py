@@ -193,3 +193,46 @@ def test_resolve_model_says_what_it_looked_for(
     monkeypatch.setattr("yinshi.model_file.resources.files", lambda package: tmp_path)
     with pytest.raises(ModelFileError, match="install it anew or name a model file"):
         resolve_model(None)
+
+
+def test_the_index_of_lines_travels_along_and_is_mapped(model: ModelFile, tmp_path: Path) -> None:
+    novelty: dict[str, Any] = {
+        "bits": np.arange(7, dtype=np.uint8),
+        "characters": np.array([[70000, 2], [3, 4]], dtype=np.uint32),
+    }
+    indexed = ModelFile(model.weights, RECIPE, VOCABULARY, FACTS, novelty)
+    indexed.save(tmp_path / "m", dtype="float16")
+    loaded = ModelFile.load(tmp_path / "m")
+    assert loaded.weights.keys() == model.weights.keys()
+    assert loaded.novelty.keys() == novelty.keys()
+    for name, array in novelty.items():
+        assert isinstance(loaded.novelty[name], np.memmap)
+        assert loaded.novelty[name].dtype == array.dtype
+        assert np.array_equal(loaded.novelty[name], array)
+    loaded.save(tmp_path / "again", dtype="float16")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
+
+
+def test_a_file_without_an_index_has_none(path: Path) -> None:
+    assert ModelFile.load(path).novelty == {}
+
+
+def test_an_indexed_file_cut_short(model: ModelFile, tmp_path: Path) -> None:
+    novelty: dict[str, Any] = {"bits": np.zeros(50, dtype=np.uint8)}
+    ModelFile(model.weights, RECIPE, VOCABULARY, FACTS, novelty).save(tmp_path / "m")
+    (tmp_path / "m").write_bytes((tmp_path / "m").read_bytes()[:-1])
+    with pytest.raises(ModelFileError, match="not a whole safetensors file"):
+        ModelFile.load(tmp_path / "m")
+
+
+def test_an_index_of_another_type(model: ModelFile, tmp_path: Path) -> None:
+    novelty: dict[str, Any] = {"bits": np.zeros(3, dtype=np.int64)}
+    ModelFile(model.weights, RECIPE, VOCABULARY, FACTS, novelty).save(tmp_path / "m")
+    with pytest.raises(ModelFileError, match=r"novelty\.bits has type I64, expected U8"):
+        ModelFile.load(tmp_path / "m")
+
+
+def test_an_index_without_variants(model: ModelFile, tmp_path: Path) -> None:
+    novelty: dict[str, Any] = {"characters": np.zeros((2, 0), dtype=np.uint32)}
+    ModelFile(model.weights, RECIPE, VOCABULARY, FACTS, novelty).save(tmp_path / "m")
+    assert ModelFile.load(tmp_path / "m").novelty["characters"].shape == (2, 0)

@@ -1,13 +1,14 @@
 """One model, one `.safetensors` file: weights, recipe, vocabulary and training facts.
 
-The tensors carry PyTorch's parameter names (`lstm.weight_ih_l0`, …); everything else is JSON in the
-file's own metadata. Nothing is pickled, so a stranger's file can be opened without running it.
+The tensors carry PyTorch's parameter names (`lstm.weight_ih_l0`, …), or `novelty.` and the name of
+an array of the index of training lines, where there is one; everything else is JSON in the file's
+own metadata. Nothing is pickled, so a stranger's file can be opened without running it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -24,23 +25,33 @@ from yinshi.errors import DataError, ModelFileError, RecipeError
 from yinshi.recipe import Recipe
 
 FORMAT = "yinshi-model-1"
+#: What the names of the index's arrays begin with.
+NOVELTY = "novelty."
 BEST = "best.safetensors"
+#: safetensors' names of the types of the index's arrays.
+DTYPES = {"U8": "u1", "U32": "<u4"}
 #: The model in the package.
 SHIPPED = "tang"
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """weights: name → float array, shaped as `recipe.network.weight_shapes(len(vocabulary))`."""
+    """weights: name → float array, shaped as `recipe.network.weight_shapes(len(vocabulary))`.
+
+    novelty: the arrays of a `writing.novelty.NoveltyIndex` of the training poems, or none. Those of
+    a loaded file are mapped: nothing of them is read before it is asked for.
+    """
 
     weights: Mapping[str, NDArray[Any]]
     recipe: Recipe
     vocabulary: Vocabulary
     facts: Mapping[str, Any] = field(default_factory=dict)
+    novelty: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def save(self, path: Path, dtype: str = "float32") -> None:
         """Write atomically, floating weights as `dtype` (float16 halves the file)."""
         tensors = {k: np.ascontiguousarray(w, dtype=dtype) for k, w in self.weights.items()}
+        tensors |= {NOVELTY + k: np.ascontiguousarray(a) for k, a in self.novelty.items()}
         header = {
             "recipe": self.recipe.to_dict(),
             "vocabulary": "".join(self.vocabulary.characters),
@@ -51,7 +62,12 @@ class ModelFile:
     @classmethod
     def load(cls, path: Path) -> ModelFile:
         """The model in `path`, weights in the precision they were stored in."""
-        tensors, header = read_tensors(path, FORMAT)
+        tensors, header = read_tensors(path, FORMAT, mapped=NOVELTY)
+        novelty = {
+            name.removeprefix(NOVELTY): tensors.pop(name)
+            for name in list(tensors)
+            if name.startswith(NOVELTY)
+        }
         try:
             recipe = Recipe.from_dict(dict(header["recipe"]), name=str(path))
             vocabulary = Vocabulary(header["vocabulary"])
@@ -68,7 +84,7 @@ class ModelFile:
                 f"{path}: weight {wrong} has shape {found.get(wrong)}, "
                 f"the recipe asks for {expected.get(wrong)}; fetch or train it anew"
             )
-        return cls(tensors, recipe, vocabulary, facts)
+        return cls(tensors, recipe, vocabulary, facts, novelty)
 
 
 def resolve_model(path: Path | None) -> Path:
@@ -99,8 +115,13 @@ def write_tensors(
     write_atomically(path, save(tensors, {file_format: text}))
 
 
-def read_tensors(path: Path, file_format: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """(tensors, header) of a file that `write_tensors` made in `file_format`."""
+def read_tensors(
+    path: Path, file_format: str, mapped: str | None = None
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """(tensors, header) of a file that `write_tensors` made in `file_format`.
+
+    The tensors whose names begin with `mapped` are mapped from the file, not read.
+    """
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -110,10 +131,33 @@ def read_tensors(path: Path, file_format: str) -> tuple[dict[str, NDArray[Any]],
                     f"expected {file_format}; is it another program's file?"
                 )
             header = dict(json.loads(metadata[file_format]))
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+            left = [name for name in file.keys() if mapped and name.startswith(mapped)]  # noqa: SIM118
+            read = [name for name in file.keys() if name not in left]  # noqa: SIM118
+            tensors: dict[str, NDArray[Any]] = {name: file.get_tensor(name) for name in read}
+            return tensors | (_mapped(path, left) if left else {}), header
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file") from None
     except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"{path}: not a whole safetensors file ({error}); fetch or train it anew"
         ) from None
+
+
+def _mapped(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """The tensors `names` of a safetensors file that is known to be whole: its first eight bytes
+    are the length of a JSON header, which says where each tensor lies after it."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    tensors: dict[str, NDArray[Any]] = {}
+    for name in names:
+        told = header[name]
+        if told["dtype"] not in DTYPES:
+            raise ValueError(f"{name} has type {told['dtype']}, expected {' or '.join(DTYPES)}")
+        dtype, shape = DTYPES[told["dtype"]], tuple(told["shape"])
+        start = 8 + length + told["data_offsets"][0]
+        empty = 0 in shape  # which can't be mapped
+        tensors[name] = (
+            np.zeros(shape, dtype) if empty else np.memmap(path, dtype, "r", start, shape)
+        )
+    return tensors

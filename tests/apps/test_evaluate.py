@@ -11,7 +11,7 @@ from yinshi.apps.cli.main import main
 from yinshi.corpus.dataset import Dataset, write_dataset
 from yinshi.corpus.poem import Poem
 from yinshi.corpus.vocabulary import Vocabulary
-from yinshi.model_file import ModelFile
+from yinshi.model_file import ModelFile, resolve_model
 from yinshi.recipe import CorpusRecipe, Recipe
 
 TEXTS = ["白日依山盡，黃河入海流。", "明月出天山，蒼茫雲海間。"]
@@ -113,3 +113,90 @@ def test_bad_usage(run: Path, data: Path, capsys: pytest.CaptureFixture[str]) ->
         code, out, err = evaluate(capsys, *arguments)
         assert (code, out) == (2, "")
         assert "--data" in err or "--pad-to" in err
+
+
+POEMS = "白日依山盡，黃河入海流。明月出天山，蒼茫雲海間。"
+
+
+@pytest.fixture
+def poems_data(tmp_path: Path) -> Path:
+    """The same quatrain to train on and, with another after it, to test on."""
+    train = [Poem("", "", POEMS, "test")]
+    test = [*train, Poem("", "", "蒼茫雲海間，明月出天山。黃河入海流，白日依山盡。", "test")]
+    splits = {"train": train, "validation": train, "test": test}
+    write_dataset(tmp_path / "poems", splits, Vocabulary.count([POEMS]), CorpusRecipe())
+    return tmp_path / "poems"
+
+
+def row(out: str, label: str) -> list[str]:
+    (found,) = [line for line in out.splitlines() if line.strip().startswith(label)]
+    return found.strip().removeprefix(label).split()
+
+
+def test_poems_of_a_file(
+    poems_data: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "poems.txt").write_text(f"{POEMS}\n\n江南好，風景舊曾諳。\n", encoding="utf-8")
+    code, out, err = evaluate(capsys, run, "--data", poems_data, "--file", tmp_path / "poems.txt")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{tmp_path / 'poems.txt'} beside the test split of {poems_data}")
+    assert row(out, "五绝") == ["these", "real", "recombined"]
+    assert row(out, "share") == ["50.0%", "100.0%"]
+    assert row(out, "poems") == ["1", "2", "2"]
+    assert row(out, "lines copied") == ["100.0%"] * 3
+    assert row(out, "known span, longest") == ["20", "20", "5"]
+    assert row(out, "distinct-3") == ["1.000", "1.000", "0.500"]  # two lines, each twice
+    assert "in these forms 50.0% of 2 poems, 100.0% of the real ones" in out
+    assert "equally many poems in each column: 五绝 1" in out
+
+
+def test_poems_drawn_as_json(
+    poems_data: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = evaluate(
+        capsys, run, "--data", poems_data, "--poems", 3, "--seed", 5, "--temperature", 1, "--json"
+    )
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (found["poems"], found["seed"], found["temperature"]) == (3, 5, 1.0)
+    assert found["split"] == "test"
+    assert isinstance(found["forms"], dict)
+
+
+def test_poems_of_a_form_are_drawn_in_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    model = resolve_model(None)
+    vocabulary = ModelFile.load(model).vocabulary
+    poem = [Poem("", "", POEMS, "test")]
+    splits = {"train": poem, "validation": poem, "test": poem}
+    write_dataset(tmp_path / "data", splits, vocabulary, CorpusRecipe())
+    code, out, _ = evaluate(
+        capsys, "--data", tmp_path / "data", "--poems", 2, "--form", "五绝", "--json"
+    )
+    found = json.loads(out)
+    assert code == 0
+    assert found["forms"]["五绝"]["share"] == 1
+    assert found["forms"]["五绝"]["asked"]["strict"] == 1
+    assert found["forms"]["五绝"]["asked"]["rhyme"] == 1
+    assert found["forms"]["五绝"]["real"]["poems"] == 1
+
+
+def test_poems_that_can_not_be_judged(
+    poems_data: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "latin").write_bytes("poème".encode("latin-1"))
+    (tmp_path / "none").write_text("no poem")
+    cases = [
+        (("--poems", 2, "--file", tmp_path / "none"), 2, "found --poems and --file"),
+        (("--form", "五绝"), 2, "expected --poems N"),
+        (("--file", tmp_path / "absent"), 1, "No such file"),
+        (("--file", tmp_path / "latin"), 1, "not UTF-8 (byte 2)"),
+        (("--file", tmp_path / "none"), 2, "found no Chinese verse"),
+    ]
+    for arguments, exit_code, message in cases:
+        code, out, err = evaluate(capsys, run, "--data", poems_data, *arguments)
+        assert (code, out) == (exit_code, "")
+        assert err.startswith("error: ")
+        assert message in err
+        assert err.count("\n") == 1
