@@ -33,6 +33,7 @@ bench: .venv/all
 bench-train: .venv/all
 	$(BIN)/python benchmarks/lstm_layer.py
 	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/step_memory.py
 	test -d data/tang || $(BIN)/yinshi prepare --recipe tang --out data/tang
 	$(BIN)/python benchmarks/epoch.py --data data/tang
 

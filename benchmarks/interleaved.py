@@ -51,17 +51,6 @@ def interleave(make: Make, rounds: int) -> dict[str, dict[str, list[float]]]:
     return times
 
 
-def added_memory(make: Make, name: str) -> float:
-    """Bytes that the third run of a program adds at its peak to what it holds before and after."""
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    worker = context.Process(target=_measure, args=(theirs, make, name), daemon=True)
-    worker.start()
-    found: float = ours.recv()
-    worker.join()
-    return found
-
-
 def table(title: str, times: Mapping[str, Mapping[str, list[float]]], per: float = 1) -> str:
     """Median milliseconds of each program, and how often it fits into the first as it comes."""
     plain, tuned = (times[allocator] for allocator in ALLOCATORS)
@@ -117,22 +106,6 @@ def _work(pipe: Connection, make: Make, allocator: str) -> None:
             built[name] = programs[name]()
         gc.collect()
         pipe.send(_seconds(built[name]))
-
-
-def _measure(pipe: Connection, make: Make, name: str) -> None:
-    program = make[0](*make[1])[name]()
-    program()
-    program()
-    gc.collect()
-    before = _status("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    program()
-    pipe.send(_status("VmHWM") - before)
-
-
-def _status(field: str) -> float:
-    line = next(s for s in Path("/proc/self/status").read_text().splitlines() if field in s)
-    return 1024 * float(line.split()[1])
 
 
 def _seconds(program: Program) -> float:

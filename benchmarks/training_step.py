@@ -1,4 +1,4 @@
-"""A whole training step of the reports' network: ours beside what others do, and what each adds.
+"""A whole training step of the reports' network: ours beside what others do.
 
     python benchmarks/training_step.py [--rounds 5]
 
@@ -9,14 +9,13 @@ programs compute the same mathematics, and the first thing done is to check it.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack, nullcontext
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
-from interleaved import Program, Programs, added_memory, interleave, peak, publish, table
+from interleaved import Program, Programs, interleave, peak, publish, table
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -45,10 +44,10 @@ def main() -> None:
     head += f"of 80 real, V = {V:,}; ms a step; {rounds} rounds; `benchmarks/training_step.py`\n"
     parts = [head, peak()]
     for E, H in SIZES:
-        make = (programs, (E, H))
         check(E, H)
-        parts.append(table(f"E = {E}, H = {H}", interleave(make, rounds), per=BATCHES))
-        parts += memory(make)
+        parts.append(
+            table(f"E = {E}, H = {H}", interleave((programs, (E, H)), rounds), per=BATCHES)
+        )
     publish("training_step", parts)
 
 
@@ -59,13 +58,6 @@ def check(E: int, H: int) -> None:
     batch = batches(False)[0]
     ratio = float(usual.nats(batch).detach()) / float(ours.nats(batch).detach())
     assert abs(ratio - 1) < 1e-5, ratio
-
-
-def memory(make: tuple[Callable[..., Programs], tuple[Any, ...]]) -> list[str]:
-    lines = ["| memory that a step adds at its peak | MB |", "|---|---:|"]
-    for name in (USUAL, f"{USUAL}, bf16 autocast", "ours", "ours, bf16"):
-        lines.append(f"| {name} | {added_memory(make, name) / 1e6:,.0f} |")
-    return ["\n".join(lines) + "\n"]
 
 
 def programs(E: int, H: int) -> Programs:

@@ -40,6 +40,7 @@ ALLOWED = {
         "corpus",
         "evaluation",
         "model_file",
+        "writing.novelty",
     ],
     "writing": [
         "errors",

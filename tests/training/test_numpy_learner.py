@@ -235,7 +235,9 @@ def test_a_model_of_either_engine_runs_in_the_other(
     assert type(torch_learner.network) is TorchModel
     poems = [dataset.vocabulary.encode(text) for text in dataset.texts("validation")]
     b = pad(poems, np.arange(len(poems)))
-    by_torch = math.exp(float(torch_learner.evaluate_batch(b.inputs, b.targets, b.lengths)) / b.tokens)
+    by_torch = math.exp(
+        float(torch_learner.evaluate_batch(b.inputs, b.targets, b.lengths)) / b.tokens
+    )
     assert by_numpy == pytest.approx(perplexity, rel=1e-5)
     assert by_torch == pytest.approx(perplexity, rel=1e-5)
     assert Poet.load(run.folder).write("月" if "月" in dataset.vocabulary else "", seed=0)

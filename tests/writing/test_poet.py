@@ -151,6 +151,7 @@ def test_a_poem_is_laid_out_a_sentence_a_line() -> None:
         "prefix": "春",
         "seed": 4,
         "nats_per_character": 4.5,
+        "known_span": None,
     }
 
 

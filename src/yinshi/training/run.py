@@ -10,13 +10,15 @@ curves.svg          drawn at the end
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yinshi import __version__
 from yinshi.atomic import write_atomically
@@ -29,6 +31,7 @@ from yinshi.training.checkpoints import Progress, load_checkpoint
 from yinshi.training.distributed import ALONE, Ranks
 from yinshi.training.loop import Learner, Loop, Watch
 from yinshi.training.metrics import Metrics, draw_curves
+from yinshi.writing.novelty import NoveltyIndex
 
 Engine = Literal["torch", "numpy"]
 
@@ -138,9 +141,13 @@ class Run:
             progress, arrays = load_checkpoint(self.checkpoint)
             learner.load_state(arrays)
 
+        @cache
+        def novelty() -> Mapping[str, NDArray[Any]]:
+            return NoveltyIndex.from_texts(dataset.texts("train")).to_arrays()
+
         def save_best(progress: Progress) -> None:
             facts = self._facts(progress, learner.precision)
-            model = ModelFile(learner.weights(), self.recipe, dataset.vocabulary, facts)
+            model = ModelFile(learner.weights(), self.recipe, dataset.vocabulary, facts, novelty())
             model.save(self.best)
 
         metrics = None

@@ -13,7 +13,7 @@ from yinshi.prosody.forms import form_named
 from yinshi.prosody.readings import rhyme_named
 from yinshi.writing.constraints import Draft
 from yinshi.writing.lexicon import Lexicon
-from yinshi.writing.particles import compose
+from yinshi.writing.particles import Penalty, compose
 from yinshi.writing.plan import NAMES, Demands, Plan, plan
 from yinshi.writing.prefix import PrefixReader
 from yinshi.writing.sampling import Sampling
@@ -65,17 +65,18 @@ class Composer:
         sampling: Sampling,
         candidates: int,
         shown: Callable[[Draft], str],
+        penalty: Penalty | None = None,
     ) -> Draft:
         """The best of `candidates` drafts of one of the `plans`, whichever `seed` chooses.
 
         `shown` is the text of a draft as its reader sees it, maybe in the other script: there too
-        it meets what was asked.
+        it meets what was asked. `penalty`: see `particles.compose`.
         Raises UsageError where no draft could be finished.
         """
         rng = np.random.Generator(np.random.PCG64(seed))
         chosen = plans[int(rng.integers(len(plans)))]
         for _ in range(ATTEMPTS):
-            for draft in compose(self._model, chosen, rng, sampling, candidates):
+            for draft in compose(self._model, chosen, rng, sampling, candidates, penalty):
                 if self._is_met(draft, chosen, shown(draft)):
                     return draft
         raise UsageError(

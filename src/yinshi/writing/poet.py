@@ -20,7 +20,9 @@ from yinshi.errors import UsageError
 from yinshi.model_file import SHIPPED, ModelFile, resolve_model
 from yinshi.writing import search
 from yinshi.writing.constraints import Draft, Rules
+from yinshi.writing.novelty import NoveltyIndex
 from yinshi.writing.prefix import PrefixReader
+from yinshi.writing.quotes import Quotes
 from yinshi.writing.sampling import Sampling
 from yinshi.writing.wishes import Tones, Wishes
 from yinshi.writing.written_poem import WrittenPoem
@@ -36,6 +38,8 @@ TEMPERATURE = 0.6
 #: and doesn't say 不知何處 every other time.
 SEARCH_TEMPERATURE = 0.7
 CANDIDATES = 64
+#: How often at most a poem is drawn that goes on quoting.
+ATTEMPTS = 5
 
 
 class Poet:
@@ -47,6 +51,8 @@ class Poet:
         self._vocabulary = model_file.vocabulary
         self._model = LanguageModel(model_file.weights, cell=model_file.recipe.network.cell)
         self._reader = PrefixReader(self._model, self._vocabulary, self.script)
+        arrays = model_file.novelty
+        self._novelty = NoveltyIndex.from_arrays(arrays) if arrays else None
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Poet:
@@ -80,6 +86,7 @@ class Poet:
         avoid: str = "",
         no_repeat: bool = False,
         candidates: int | None = None,
+        allow_quotes: bool = False,
     ) -> list[WrittenPoem]:
         """`count` poems for each prefix, prefix by prefix. "" is a prefix too: begin freely.
 
@@ -91,6 +98,9 @@ class Poet:
         - `temperature` None is 0.6, and 0.7 for poems with wishes.
         - `max_length` counts punctuation; a poem is cut back to its last whole sentence within
           it, or runs on if its first sentence is longer.
+
+        - A line that stands in the training poems word for word is avoided where the model has
+          their index and there is another way, unless `allow_quotes`.
 
         What follows are wishes, in any combination and in either script. A poem that has any is
         the best of `candidates` drafts, of 64 for None, by the network and without dull
@@ -138,17 +148,19 @@ class Poet:
             elif method == "greedy":
                 poems = [[draft] for draft in search.greedy(self._model, rules, starts)]
             else:
-                poems = self._sampled(rules, starts, drawn, sampling)
+                poems = self._sampled(rules, starts, drawn, sampling, allow_quotes)
         else:
             text = partial(self._text, script=script)
+            penalty = self._quotes.penalty if self._quotes and not allow_quotes else None
+            compose = partial(
+                self._composer.compose,
+                sampling=sampling,
+                candidates=candidates or CANDIDATES,
+                shown=text,
+                penalty=penalty,
+            )
             plans = [self._composer.plans(wishes, prefix, max_length) for prefix in asked]
-            poems = [
-                [
-                    self._composer.compose(each, s, sampling, candidates or CANDIDATES, text)
-                    for s in drawn
-                ]
-                for each in plans
-            ]
+            poems = [[compose(each, s) for s in drawn] for each in plans]
         seeds = drawn if method == "sample" else [None] * count
         return [
             self._written(draft, prefix, number, script)
@@ -157,12 +169,34 @@ class Poet:
         ]
 
     def _sampled(
-        self, rules: Rules, starts: Sequence[search.Prefix], seeds: range, sampling: Sampling
+        self,
+        rules: Rules,
+        starts: Sequence[search.Prefix],
+        seeds: range,
+        sampling: Sampling,
+        allow_quotes: bool,
     ) -> list[list[Draft]]:
-        """For each start a draft of each seed."""
+        """For each start a draft of each seed; one that quotes is drawn again."""
         each = [start for start in starts for _ in seeds]
-        drafts = search.sample(self._model, rules, each, [*seeds] * len(starts), sampling)
+        numbers = [*seeds] * len(starts)
+        drafts = search.sample(self._model, rules, each, numbers, sampling)
+        for attempt in range(1, 1 if allow_quotes else ATTEMPTS):
+            quoting = [k for k, draft in enumerate(drafts) if self._quotes_in(draft)]
+            again = [each[k] for k in quoting], [numbers[k] + attempt * 2**64 for k in quoting]
+            redrawn = search.sample(self._model, rules, *again, sampling) if quoting else []
+            for k, draft in zip(quoting, redrawn, strict=True):
+                drafts[k] = draft
         return [drafts[k : k + len(seeds)] for k in range(0, len(drafts), len(seeds))]
+
+    def _quotes_in(self, draft: Draft) -> int:
+        if self._quotes is None:
+            return 0
+        given = self._vocabulary.decode(draft.prefix)
+        return int(self._quotes.count([self._text(draft, None)], given)[0])
+
+    @cached_property
+    def _quotes(self) -> Quotes | None:
+        return Quotes(self._novelty, self._vocabulary) if self._novelty else None
 
     @cached_property
     def _composer(self) -> Composer:
@@ -183,7 +217,8 @@ class Poet:
         self, draft: Draft, prefix: str, seed: int | None, script: Script | None
     ) -> WrittenPoem:
         text = self._text(draft, script)
-        return WrittenPoem(text, prefix, seed, sum(draft.nats) / len(draft.nats))
+        known = self._novelty.longest_known_span(text) if self._novelty else None
+        return WrittenPoem(text, prefix, seed, sum(draft.nats) / len(draft.nats), known)
 
     def _text(self, draft: Draft, script: Script | None) -> str:
         text = self._vocabulary.decode(token for token in draft.tokens if token != EOS)

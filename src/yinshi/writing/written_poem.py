@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from yinshi.corpus.poem import form_of
+from yinshi.corpus.poem import OTHER_FORM, form_of, lines_of
 
 _SENTENCE = re.compile("[^。？！]*[。？！]?")
 
@@ -18,18 +18,28 @@ class WrittenPoem:
     `prefix` is what was asked for, as it was asked. `seed` writes the poem again (None where
     nothing was drawn). `nats_per_character` is the total −log p of the whole text, its prefix,
     punctuation and end included, over the number of these tokens: exp of it is the poem's
-    perplexity.
+    perplexity. `known_span` is its longest run of characters that stands in the training poems ("":
+    none of five or more; None: the model has no index of them).
     """
 
     text: str
     prefix: str
     seed: int | None
     nats_per_character: float
+    known_span: str | None = None
 
     @property
     def form(self) -> str:
-        """五绝, 七绝, 五律, 七律 or other, by the lines' number and length alone."""
-        return form_of(self.text)
+        """五绝, 七绝, 五律, 七律, 五排, 七排 or other, by the lines' number and length alone."""
+        name = form_of(self.text)
+        if name != OTHER_FORM:
+            return name
+        from yinshi.prosody import forms  # of a few poems only
+
+        lines = lines_of(self.text)
+        even = len({len(line) for line in lines}) == 1
+        found = forms.form_of(len(lines[0]), len(lines)) if even else None
+        return found.name if found else OTHER_FORM
 
     @property
     def lines(self) -> list[str]:
@@ -44,6 +54,7 @@ class WrittenPoem:
             "prefix": self.prefix,
             "seed": self.seed,
             "nats_per_character": self.nats_per_character,
+            "known_span": self.known_span,
         }
 
     def __str__(self) -> str:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from yinshi.errors import UsageError
+
+if TYPE_CHECKING:
+    from yinshi.writing.written_poem import WrittenPoem
 
 DRAWING = ("seed", "temperature", "top_k", "top_p")
 
@@ -46,6 +51,9 @@ FEW = 16
 @click.option("--avoid", metavar="TEXT", help="Characters that may not stand in it.")
 @click.option("--no-repeat", is_flag=True, help="No character stands in it twice.")
 @click.option("--candidates", type=int, help="Drafts to choose a poem from.  [default: 64]")
+@click.option("--allow-quotes", is_flag=True, help="Lines of the training poems are welcome.")
+@click.option("--corpus", type=click.Path(path_type=Path, file_okay=False),
+              help="Prepared poems: show the real line nearest to each.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     prefixes: tuple[str, ...],
@@ -58,6 +66,7 @@ def command(
     lines: tuple[str, ...],
     keep: str | None,
     no_repeat: bool,
+    corpus: Path | None,
     **options: Any,
 ) -> None:
     """Write a poem that begins with each PREFIX; without one, begin freely.
@@ -98,13 +107,35 @@ def command(
         options["seed"] = fresh_seed()
     poet = Poet.load(model)
     poems = poet.write(prefixes or "", count=count, **options)
+    near = _nearest(poems, corpus) if corpus else [[] for _ in poems]
     if as_json:
-        told = {"model": poet.name, "poems": [poem.to_dict() for poem in poems]}
+        found = [poem.to_dict() for poem in poems]
+        if corpus:
+            found = [poem | {"nearest": real} for poem, real in zip(found, near, strict=True)]
+        told = {"model": poet.name, "poems": found}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
-    click.echo("\n\n".join(map(str, poems)))
+    click.echo("\n\n".join(map(_shown, poems, near)))
     if seed_is_ours:
         click.secho(f"\n--seed {options['seed']} writes the same again", err=True, dim=True)
+
+
+def _nearest(poems: Sequence[WrittenPoem], corpus: Path) -> list[list[dict[str, Any]]]:
+    """For each poem, the real line nearest to each of its lines."""
+    from yinshi.corpus.dataset import Dataset
+    from yinshi.corpus.poem import lines_of
+    from yinshi.evaluation.nearest import nearest_lines
+
+    lines = [lines_of(poem.text) for poem in poems]
+    found = iter(nearest_lines([line for poem in lines for line in poem], Dataset.load(corpus), 1))
+    return [
+        [{"line": line} | asdict(real) for line in poem for real in next(found)] for poem in lines
+    ]
+
+
+def _shown(poem: WrittenPoem, near: Sequence[Mapping[str, Any]]) -> str:
+    rows = ["{line}  {similarity:.0%} {text}  {author}《{title}》".format(**real) for real in near]
+    return "\n".join([str(poem), *([""] if rows else []), *rows])
 
 
 def _method(greedy: bool, beam: int | None, options: dict[str, Any]) -> dict[str, Any]:
