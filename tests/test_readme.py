@@ -59,14 +59,15 @@ def test_commands_run(page: str, tang_archive: Path, tmp_path: Path) -> None:
     shutil.copy(tang_archive, cache / archive_name(PINNED_HASH))
     for command, shown in commands(page):
         command = POEM if command == "make poem" else command
+        poem, piped, command = command.rpartition(" | ")
         if not command.startswith("yinshi "):
             continue
         words = shlex.split(command)
         sample = ["--sample", SAMPLE] if words[1] == "prepare" else []
-        done = run([*words, *sample], tmp_path)
+        done = run([*words, *sample], tmp_path, poem.removeprefix("echo "))
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         assert done.stdout.strip(), command
-        if words[1] == "write" and "--model" not in words:
+        if piped or (words[1] == "write" and "--model" not in words):
             assert done.stdout.strip() == shown, command
 
 
@@ -78,9 +79,15 @@ def test_python_runs(page: str, tmp_path: Path) -> None:
         assert "月" in done.stdout.decode()
 
 
-def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run(words: list[str], folder: Path, given: str = "") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "100"}
     words = [sys.executable, "-m", "yinshi.apps.cli.main", *words[1:]]
     return subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False
+        words,
+        cwd=folder,
+        env=environment,
+        input=given,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )

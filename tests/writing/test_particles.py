@@ -127,3 +127,19 @@ def test_some_drafts_may_run_into_a_dead_end() -> None:
         text = VOCABULARY.decode(draft.tokens[:-1]).replace("，", "").replace("。", "")
         assert len(set(text)) == 20
         assert {text[9], text[19]} <= set("流樓舟")
+
+
+def test_nothing_is_said_three_times_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a network that likes one character above all; without the charge it says 山山山."""
+    weights = dict(FILE.weights)
+    weights["output.bias"] = np.array(weights["output.bias"], dtype=np.float32)
+    weights["output.bias"][VOCABULARY.id("山")] += 15
+
+    def thrice() -> int:
+        rng = np.random.default_rng(0)
+        drafts = compose(LanguageModel(weights), plan_of(tones="off"), rng, Sampling(), 32)
+        return sum("山山山" in VOCABULARY.decode(draft.tokens) for draft in drafts)
+
+    assert thrice() == 0
+    monkeypatch.setattr(particles, "STUTTER", 0.0)
+    assert thrice() > 0

@@ -29,6 +29,8 @@ Penalty = Callable[[Tokens], NDArray[np.float64]]
 #: What a character that stands in the poem already costs, in nats. One right after itself, 悠悠,
 #: costs nothing.
 REPETITION = 3.0
+#: What 重重 costs that goes on to 重重重.
+STUTTER = 20.0
 #: Drafts are drawn anew where they are worth fewer than this share of their number.
 LEAST_EFFECTIVE = 0.5
 
@@ -91,6 +93,9 @@ class _Particles:
         else:
             before = self.tokens[:, :-1]
             wanted[rows, before] = wanted[rows, before] - REPETITION  # once, however often used
+            if self.tokens.shape[1] > 1:
+                thrice = np.flatnonzero(self.tokens[:, -1] == self.tokens[:, -2])
+                wanted[thrice, self.tokens[thrice, -1]] -= STUTTER
         drawn = self._draw(scores, wanted)
         if drawn is None:
             return False
