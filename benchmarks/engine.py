@@ -30,6 +30,7 @@ from numpy.typing import NDArray  # noqa: E402
 from torch.nn.utils.rnn import pack_padded_sequence  # noqa: E402
 
 from yinshi.engine import sequence  # noqa: E402
+from yinshi.nets.lstm_reference import ReferenceLSTM  # noqa: E402
 
 Array = NDArray[np.float32]
 Arm = Callable[[], object]
@@ -58,7 +59,7 @@ def main() -> None:
 
 
 def _arms(E: int, H: int, lengths: NDArray[np.int64] | None = None) -> Mapping[str, Arm]:
-    layer = torch.nn.LSTM(E, H)
+    layer, plain = torch.nn.LSTM(E, H), ReferenceLSTM(E, H)
     weights = {n.removesuffix("_l0"): p.detach().numpy() for n, p in layer.named_parameters()}
     rng = np.random.default_rng(0)
     x, doutputs = (rng.standard_normal((T, B, n), dtype=np.float32) for n in (E, H))
@@ -82,26 +83,12 @@ def _arms(E: int, H: int, lengths: NDArray[np.int64] | None = None) -> Mapping[s
         return torch.autograd.grad(outputs.data, [*layer.parameters(), *leaves], real)
 
     def naive() -> object:
-        outputs = _plain_loop(layer, *leaves)
-        return torch.autograd.grad(outputs, [*layer.parameters(), *leaves], dx)
+        outputs, _ = plain(leaves[0], tuple(leaves[1:]))
+        return torch.autograd.grad(outputs, [*plain.parameters(), *leaves], dx)
 
     if lengths is None:
         return {"`nn.LSTM`": library, "ours": ours, "plain loop under autograd": naive}
     return {"`nn.LSTM`, padded": library, "`nn.LSTM`, packed": packed, "ours": ours}
-
-
-def _plain_loop(
-    layer: torch.nn.LSTM, x: torch.Tensor, h: torch.Tensor, c: torch.Tensor
-) -> torch.Tensor:
-    weight_ih, weight_hh, bias_ih, bias_hh = layer.parameters()
-    h, c, outputs = h[0], c[0], []
-    for x_t in x:
-        gates = x_t @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh
-        i, f, g, o = gates.chunk(4, dim=1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
-        outputs.append(h)
-    return torch.stack(outputs)
 
 
 def _table(title: str, arms: Mapping[str, Arm], runs: int) -> None:
