@@ -226,3 +226,24 @@ def test_writing_needs_neither_pytorch_nor_what_training_needs(model: Path) -> N
     expected = "\n\n".join(map(str, Poet.load(model).write(["月", "发"], seed=0)))
     assert done.stderr.decode() == ""
     assert done.stdout.decode().splitlines() == expected.splitlines()
+
+
+def test_the_nearest_real_lines(verse: Path, small_dataset: Path, capsys: Capture) -> None:
+    """白日依山盡 and 白日沈西嶺 share 白, 日 and 白日, of nine characters and pairs each."""
+    wishes = ["--form", "五绝", "--line", "1:白日依山盡", "--seed", 0, "--corpus", small_dataset]
+    code, out, err = write(capsys, "--model", verse, *wishes)
+    assert (code, err) == (0, "")
+    poem, near = out.split("\n\n")
+    assert poem.startswith("白日依山盡，")
+    assert near.startswith("白日依山盡  33% 白日沈西嶺  無名《其")
+    (told,) = json.loads(write(capsys, "--model", verse, *wishes, "--json")[1])["poems"]
+    first = told["nearest"][0]
+    assert (first["line"], first["text"], first["author"]) == ("白日依山盡", "白日沈西嶺", "無名")
+    assert first["similarity"] == pytest.approx(2 * 3 / (9 + 9))
+
+
+def test_a_corpus_that_is_none_is_refused(verse: Path, tmp_path: Path, capsys: Capture) -> None:
+    code, _, err = write(capsys, "--model", verse, "--corpus", tmp_path / "none")
+    assert code
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
