@@ -8,7 +8,7 @@ for poem in poet.write(["月", "山"], count=3, seed=0):
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -29,6 +29,7 @@ from yinshi.writing.written_poem import WrittenPoem
 
 if TYPE_CHECKING:
     from yinshi.writing.composer import Composer
+    from yinshi.writing.plan import Plan
 
 Method = Literal["sample", "greedy", "beam"]
 Script = Literal["traditional", "simplified"]
@@ -150,16 +151,8 @@ class Poet:
             else:
                 poems = self._sampled(rules, starts, drawn, sampling, allow_quotes)
         else:
-            text = partial(self._text, script=script)
-            penalty = self._quotes.penalty if self._quotes and not allow_quotes else None
-            compose = partial(
-                self._composer.compose,
-                sampling=sampling,
-                candidates=candidates or CANDIDATES,
-                shown=text,
-                penalty=penalty,
-            )
             plans = [self._composer.plans(wishes, prefix, max_length) for prefix in asked]
+            compose = self._searcher(sampling, candidates or CANDIDATES, allow_quotes, script)
             poems = [[compose(each, s) for s in drawn] for each in plans]
         seeds = drawn if method == "sample" else [None] * count
         return [
@@ -167,6 +160,18 @@ class Poet:
             for prefix, drafts in zip(asked, poems, strict=True)
             for number, draft in zip(seeds, drafts, strict=False)  # a beam may find fewer
         ]
+
+    def _searcher(
+        self, sampling: Sampling, candidates: int, allow_quotes: bool, script: Script | None
+    ) -> Callable[[Sequence[Plan], int], Draft]:
+        """(plans, seed) → the best draft."""
+        return partial(
+            self._composer.compose,
+            sampling=sampling,
+            candidates=candidates,
+            shown=partial(self._text, script=script),
+            penalty=self._quotes.penalty if self._quotes and not allow_quotes else None,
+        )
 
     def _sampled(
         self,
