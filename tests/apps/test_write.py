@@ -247,3 +247,11 @@ def test_a_corpus_that_is_none_is_refused(verse: Path, tmp_path: Path, capsys: C
     assert code
     assert err.startswith("error: ")
     assert len(err.splitlines()) == 1
+
+
+def test_a_line_asked_for_twice_is_refused(verse: Path, capsys: Capture) -> None:
+    """Neither of the two is left aside in silence."""
+    code, out, err = write(capsys, "--model", verse, "--line", "1:白____", "--line", "1:____盡")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: found --line 1 twice, '白____' and '____盡'")
+    assert len(err.splitlines()) == 1

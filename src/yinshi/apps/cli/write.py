@@ -94,14 +94,9 @@ def command(
         if prefixes:
             raise UsageError(f"found PREFIX {prefixes[0]} and --first {first}: expected one")
         prefixes = (first,)
-    if lines:
-        options["lines"] = dict(map(_line, lines))
-    if keep is not None:
-        options["keep"] = _read(keep)
-    if no_repeat:
-        options["no_repeat"] = True
     if str(at := options.get("acrostic_at", "")).isdecimal():
         options["acrostic_at"] = int(at)
+    options |= _wishes(lines, keep, no_repeat)
     seed_is_ours = options.get("method") is None and "seed" not in options
     if seed_is_ours:
         options["seed"] = fresh_seed()
@@ -109,9 +104,10 @@ def command(
     poems = poet.write(prefixes or "", count=count, **options)
     near = _nearest(poems, corpus) if corpus else [[] for _ in poems]
     if as_json:
-        found = [poem.to_dict() for poem in poems]
-        if corpus:
-            found = [poem | {"nearest": real} for poem, real in zip(found, near, strict=True)]
+        found = [
+            poem.to_dict() | ({"nearest": real} if corpus else {})
+            for poem, real in zip(poems, near, strict=True)
+        ]
         told = {"model": poet.name, "poems": found}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
@@ -151,6 +147,22 @@ def _method(greedy: bool, beam: int | None, options: dict[str, Any]) -> dict[str
             f"found {', '.join(idle)} with {chosen}, which draws nothing: leave out one"
         )
     return {"method": "greedy"} if greedy else {"method": "beam", "beam_width": beam}
+
+
+def _wishes(lines: tuple[str, ...], keep: str | None, no_repeat: bool) -> dict[str, Any]:
+    """Poet.write's arguments for `--line`, `--keep` and `--no-repeat`."""
+    found: dict[str, Any] = {"no_repeat": True} if no_repeat else {}
+    if keep is not None:
+        found["keep"] = _read(keep)
+    for number, text in map(_line, lines):
+        asked = found.setdefault("lines", {})
+        if number in asked:
+            raise UsageError(
+                f"found --line {number} twice, {asked[number]!r} and {text!r}: expected one, "
+                "with _ for each character to be written"
+            )
+        asked[number] = text
+    return found
 
 
 def _line(asked: str) -> tuple[int, str]:
