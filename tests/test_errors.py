@@ -23,13 +23,16 @@ def test_every_error_stands_in_the_drawn_tree() -> None:
 
 
 def test_the_drawing_has_the_right_parents() -> None:
-    """`│   ├──` is one level below `├──`: there, the parent is UsageError."""
+    """`│   ├──` is one level below the `├──` before it."""
     assert errors.__doc__ is not None
+    parents = [YinshiError]
     for line in errors.__doc__.splitlines():
         branch, _, rest = line.partition("── ")
         if rest:
-            parent = UsageError if branch.strip().startswith("│ ") else YinshiError
-            assert getattr(errors, rest.split()[0]).__base__ is parent
+            level = len(branch) // 4  # of the docstring's indentation, then of each branch
+            kind = getattr(errors, rest.split()[0])
+            assert kind.__base__ is parents[level - 1]
+            parents[level:] = [kind]
 
 
 def test_exit_codes_are_2_for_usage_and_1_for_failure() -> None:

@@ -69,6 +69,7 @@ ONLY = {
     "torch": {"nets", "training"},
     "triton": {"nets"},
     "pyarrow": {"corpus"},
+    "gensim": {"corpus"},
     "matplotlib": {"training", "studies"},
     "tensorboardX": {"training"},
     "tomli_w": {"training"},

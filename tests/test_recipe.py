@@ -170,6 +170,12 @@ def test_faults_between_fields() -> None:
     ]
 
 
+def test_a_frozen_embedding_is_not_the_output_layer() -> None:
+    values = {"network": {"tie_weights": True}, "training": {"freeze_embedding": True}}
+    with pytest.raises(RecipeError, match="makes the embedding the output"):
+        Recipe.from_dict(values)
+
+
 def test_nearest_name_finds_a_key_in_its_section() -> None:
     assert faults({"epochs": 3}) == ["unknown key epochs (nearest valid name: training.epochs)"]
     assert faults({"xyz": 3}) == ["unknown key xyz"]

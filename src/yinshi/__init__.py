@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from yinshi.errors import (
         DataError,
+        DivergedError,
         DownloadError,
         MissingExtraError,
         ModelFileError,
@@ -49,6 +50,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DataError",
+    "DivergedError",
     "DownloadError",
     "MissingExtraError",
     "ModelFile",

@@ -9,7 +9,8 @@
     ├── DataError               a prepared folder is missing, damaged or of another version
     ├── ModelFileError          a file is not a model, or not a whole one
     ├── MissingExtraError       an optional dependency is not installed
-    └── TrainingError           training can't go on (NaN, another run's folder, …)
+    └── TrainingError           training can't go on (another run's folder, no GPU, …)
+        └── DivergedError       the network's numbers are no longer finite
 
 A message is one line: what was found, what was expected, what to do.
 """
@@ -66,3 +67,7 @@ class MissingExtraError(YinshiError):
 
 class TrainingError(YinshiError):
     """Training can't start or can't go on."""
+
+
+class DivergedError(TrainingError):
+    """The network's numbers are no longer finite."""

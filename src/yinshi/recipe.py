@@ -63,6 +63,8 @@ class NetworkRecipe:
     """Embedding → LSTM or RNN → Dropout → Linear.
 
     `initializer` is of the recurrent and the output layer's weights: see engine/initializers.py.
+    `vectors` is what the embedding begins with: "random", "word2vec" trained on the training poems,
+    or a file of vectors in word2vec's or fastText's text format.
     With `tie_weights` the output layer's weight *is* the embedding's; where `hidden` differs from
     `embedding`, a projection H → E without bias stands between (Press & Wolf 2017,
     arXiv 1608.05859).
@@ -77,6 +79,7 @@ class NetworkRecipe:
     initializer: Literal[
         "uniform", "zeros", "constant", "xavier-uniform", "xavier-normal", "orthogonal"
     ] = "uniform"
+    vectors: str = "random"
     forget_bias: float = _number(0.0, -math.inf)
 
     def faults(self) -> list[str]:
@@ -113,7 +116,8 @@ class TrainingRecipe:
     """How to train. Perplexity is watched on the validation split after each epoch.
 
     `backend` is the LSTM of the PyTorch engine: nets/lstm.py or nn.LSTM. `allocator` "tuned" lets
-    `yinshi train` keep memory between steps, where the C library can.
+    `yinshi train` keep memory between steps, where the C library can. `freeze_embedding` leaves the
+    embedding as it begins. `keep_epochs` keeps the model of every epoch, named by its nats.
     """
 
     optimizer: Literal["sgd", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw"] = (
@@ -125,6 +129,7 @@ class TrainingRecipe:
     schedule: Literal["constant", "one-cycle", "cosine"] = "constant"
     warmup: float = _number(0.1, 0, 1)
     clip_norm: float | None = _number(None, 0)
+    freeze_embedding: bool = False
     epochs: int = _number(10, 1)
     patience: int | None = _number(None, 1)
     batch_size: int = _number(64, 1)
@@ -133,6 +138,7 @@ class TrainingRecipe:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     allocator: Literal["tuned", "system"] = "tuned"
     checkpoint_every: int = _number(500, 1)
+    keep_epochs: bool = False
     seed: int = _number(0, 0, MAX_SEED)
 
     def faults(self) -> list[str]:
@@ -162,6 +168,14 @@ class Recipe:
     corpus: CorpusRecipe = CorpusRecipe()
     network: NetworkRecipe = NetworkRecipe()
     training: TrainingRecipe = TrainingRecipe()
+
+    def faults(self) -> list[str]:
+        if self.training.freeze_embedding and self.network.tie_weights:
+            return [
+                "training.freeze_embedding: network.tie_weights makes the embedding the output "
+                "layer's weight too, which has to learn; leave one of them out"
+            ]
+        return []
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], name: str = "") -> Recipe:

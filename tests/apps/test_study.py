@@ -9,6 +9,7 @@ from yinshi.apps.cli.main import main
 from yinshi.corpus.dataset import Dataset
 from yinshi.studies import STUDIES, gradient_flow
 from yinshi.studies.report import Report
+from yinshi.studies.trials import Trials
 
 Capture = pytest.CaptureFixture[str]
 
@@ -25,8 +26,8 @@ def study(capsys: Capture, *arguments: object) -> tuple[int, str, str]:
 def short_study(monkeypatch: pytest.MonkeyPatch) -> None:
     """A study which measures nothing, in the place of gradient-flow."""
 
-    def run(data: Dataset, quick: bool, report: Report) -> None:
-        report.say("measuring")
+    def run(data: Dataset, quick: bool, report: Report, trials: Trials) -> None:
+        report.say(f"measuring, {trials.jobs} at a time")
         report.write("Short")
 
     monkeypatch.setattr(gradient_flow, "run", run)
@@ -81,7 +82,7 @@ def test_where_the_report_goes(
     monkeypatch.chdir(tmp_path)
     code, out, err = study(capsys, "gradient-flow", "--data", small_dataset, *options)
     assert (code, err) == (0, "")
-    assert out == f"measuring\nwritten: {folder}/README.md\n"
+    assert out == f"measuring, 1 at a time\nwritten: {folder}/README.md\n"
     assert (tmp_path / folder / "README.md").read_text(encoding="utf-8").startswith("# Short")
 
 
@@ -95,3 +96,22 @@ def test_other_files_are_not_mixed_with_a_report(
     assert (code, out) == (2, "")
     assert "found pyproject.toml there" in err
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.usefixtures("short_study")
+def test_a_finished_report_is_kept_unless_told(
+    small_dataset: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    arguments = ("gradient-flow", "--data", small_dataset, "--out", tmp_path / "flow")
+    assert study(capsys, *arguments)[0] == 0
+    code, out, err = study(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert "found a finished report there" in err
+    code, out, _ = study(capsys, *arguments, "--overwrite", "--jobs", 2)
+    assert (code, out.splitlines()[0]) == (0, "measuring, 2 at a time")
+
+
+def test_what_only_one_study_takes(small_dataset: Path, capsys: Capture) -> None:
+    code, _, err = study(capsys, "size", "--data", small_dataset, "--also", small_dataset)
+    assert code == 2
+    assert err == "error: --also is for the study embeddings; leave it out for size\n"

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_poems import small_poems
 
+from yinshi.apps.cli import prepare
 from yinshi.apps.cli.main import main
+from yinshi.corpus.dataset import Dataset
 from yinshi.model_file import ModelFile
 from yinshi.recipe import CorpusRecipe, load_recipe
 from yinshi.training.metrics import read_metrics
@@ -90,24 +93,94 @@ def test_overrides_reach_the_run(
     assert model.facts["precision"] == "float64"
 
 
+POEMS = "".join(f"其{n}::無名::{poem.text}\n" for n, poem in enumerate(small_poems(60)))
+
+
+def test_a_recipe_is_all_it_takes(
+    recipe: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its poems are prepared if they are not there, and the run has its name."""
+    monkeypatch.chdir(tmp_path)
+    archive = tmp_path / "poems.txt"
+    archive.write_text(POEMS, encoding="utf-8")
+    monkeypatch.setattr(prepare, "_download", lambda: archive)
+    code, out, _ = train(capsys, recipe, "--set", "training.epochs=1")
+    assert code == 0
+    assert "data/small written" in out
+    assert Dataset.load(Path("data/small")).options == CorpusRecipe()
+    assert Path("runs/small/best.safetensors").exists()
+
+    monkeypatch.setattr(prepare, "_download", None)  # would fail: the poems are there
+    code, out, _ = train(capsys, recipe, "--set", "training.epochs=1", "--out", "again")
+    assert code == 0
+    assert "written" not in out
+
+    code, _, err = train(capsys, recipe, "--set", "corpus.max_length=20", "--out", "other")
+    assert code == 2
+    assert err.startswith("error: data/small: found poems prepared with other options than the")
+    assert not Path("other").exists()
+
+
+def test_fine_tuning_keeps_the_rows_of_shared_characters(
+    recipe: Path, small_dataset: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    train(capsys, recipe, "--data", small_dataset, "--out", first)
+    code, out, _ = train(capsys, recipe, "--data", small_dataset, "--out", second, "--from", first)
+    characters = len(Dataset.load(small_dataset).vocabulary.characters)
+    assert code == 0
+    assert out.startswith(f"kept the rows of {characters} characters; 0 are new, and 0 of the")
+    before, after = (
+        [r["perplexity"] for r in read_metrics(folder) if r["kind"] == "validation"]
+        for folder in (first, second)
+    )
+    assert after[0] < before[-1]  # it goes on where the other stopped
+
+    code, _, err = train(
+        capsys, recipe, "--data", small_dataset, "--out", tmp_path / "third", "--from", first,
+        "--set", "network.hidden=9",
+    )  # fmt: skip
+    assert code == 2
+    assert err == (
+        "error: the model has network.hidden 8, the recipe 9; take the model's by "
+        "--set network.hidden=8\n"
+    )
+    assert not (tmp_path / "third").exists()
+
+
+def test_a_model_is_kept_for_every_epoch_when_asked(
+    recipe: Path, small_dataset: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """Named by its validation nats, as report C's are by their loss."""
+    folder = tmp_path / "run"
+    keep = ("--set", "training.keep_epochs=true")
+    train(capsys, recipe, "--data", small_dataset, "--out", folder, *keep)
+    validation = [r for r in read_metrics(folder) if r["kind"] == "validation"]
+    expected = [f"epoch-{r['epoch']:02d}-{r['nats']:.4f}.safetensors" for r in validation]
+    assert sorted(p.name for p in folder.glob("epoch-*")) == expected
+    for record, name in zip(validation, expected, strict=True):
+        model = ModelFile.load(folder / name)
+        assert model.facts["validation_perplexity"] == record["perplexity"]
+        assert model.facts["epochs"] == record["epoch"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         [],
-        ["smoke"],
-        ["smoke", "--data", "d"],
-        ["smoke", "--out", "o"],
         ["--data", "d", "--out", "o"],
+        ["--from", "m"],
         ["--resume", "r", "--data", "d"],
         ["smoke", "--resume", "r"],
         ["--resume", "r", "--engine", "numpy"],
         ["--resume", "r", "--set", "training.epochs=3"],
+        ["--resume", "r", "--from", "m"],
     ],
 )
 def test_usage(arguments: list[str], capsys: Capture) -> None:
     code, out, err = train(capsys, *arguments)
     assert (code, out) == (2, "")
-    assert err == "error: expected either RECIPE --data DIR --out RUN, or --resume RUN alone\n"
+    assert err == "error: expected either RECIPE, or --resume RUN alone\n"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from yinshi.studies.gradient_flow import (
 )
 from yinshi.studies.poem_jacobians import HOMEWORK, STATE, H
 from yinshi.studies.report import Record, Report
+from yinshi.studies.trials import Trials
 
 
 def test_geometric_mean() -> None:
@@ -48,7 +49,7 @@ def test_poems_of_one_length() -> None:
 def report(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
     data = Dataset.load(small_dataset)
     report = Report(tmp_path_factory.mktemp("reports") / "flow", "gradient-flow", data, quick=True)
-    gradient_flow.run(data, True, report)
+    gradient_flow.run(data, True, report, Trials(report))
     return report
 
 

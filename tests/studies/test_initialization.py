@@ -10,6 +10,7 @@ from markdown_tables import tables
 from yinshi.corpus.dataset import Dataset
 from yinshi.engine import sequence
 from yinshi.engine.cells import Array
+from yinshi.model_file import ModelFile
 from yinshi.studies import initialization
 from yinshi.studies.initialization import (
     BREAKING,
@@ -20,7 +21,9 @@ from yinshi.studies.initialization import (
     recipe_of,
 )
 from yinshi.studies.report import Report
-from yinshi.studies.trials import train, untrained
+from yinshi.studies.trials import Trials
+from yinshi.training.run import Run
+from yinshi.training.starting_weights import starting_weights
 
 
 def layer(hidden: int, inputs: int, seed: int = 0) -> dict[str, Array]:
@@ -77,7 +80,7 @@ def report(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Rep
     report = Report(
         tmp_path_factory.mktemp("reports") / "start", "initialization", data, quick=True
     )
-    initialization.run(data, True, report)
+    initialization.run(data, True, report, Trials(report))
     return report
 
 
@@ -108,10 +111,12 @@ def test_what_breaks_the_symmetry(report: Report, name: str) -> None:
     assert later[-1] == QUICK.hidden
 
 
-def test_from_zeros_only_the_output_bias_moves(small_dataset: Path) -> None:
-    data, recipe = Dataset.load(small_dataset), recipe_of(COMPARED["zeros"], QUICK, seed=0)
-    weights = train(recipe, data, lambda loop, record: None).weights
-    start = untrained(recipe, data)
+def test_from_zeros_only_the_output_bias_moves(small_dataset: Path, tmp_path: Path) -> None:
+    recipe = recipe_of(COMPARED["zeros"], QUICK, seed=0)
+    run = Run.start(recipe, small_dataset, tmp_path / "run", "numpy")
+    run.train()
+    weights = ModelFile.load(run.best).weights
+    start, _ = starting_weights(recipe, Dataset.load(small_dataset))
     moved = {name for name, weight in weights.items() if np.any(weight != start[name])}
     assert moved == {"output.bias"}
 

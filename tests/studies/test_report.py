@@ -94,14 +94,28 @@ def test_a_table() -> None:
     assert table(["tree", "m"], [["松", "3"]]) == "| tree | m |\n| --- | ---: |\n| 松 | 3 |"
 
 
-def test_an_earlier_report_is_replaced_and_nothing_else(data: Dataset, tmp_path: Path) -> None:
-    for title in ("Old", "New"):
-        Report(tmp_path / "growth", "growth", data, quick=False).write(title)
-    text = (tmp_path / "growth" / "README.md").read_text(encoding="utf-8")
-    assert text.startswith("# New")
+def test_a_finished_report_is_replaced_only_when_told(data: Dataset, tmp_path: Path) -> None:
+    Report(tmp_path / "growth", "growth", data, quick=False).write("Old")
+    readme = tmp_path / "growth" / "README.md"
+    with pytest.raises(UsageError, match="found a finished report there"):
+        Report(tmp_path / "growth", "growth", data, quick=False)
+    again = Report(tmp_path / "growth", "growth", data, quick=False, overwrite=True)
+    assert readme.read_text(encoding="utf-8").startswith("# Old")  # until the new one is there
+    again.write("New")
+    assert readme.read_text(encoding="utf-8").startswith("# New")
 
+
+def test_what_is_unfinished_goes_when_the_report_is_written(data: Dataset, tmp_path: Path) -> None:
+    report = Report(tmp_path / "growth", "growth", data, quick=False)
+    (report.unfinished / "trial").mkdir(parents=True)
+    Report(tmp_path / "growth", "growth", data, quick=False).write("Growth")  # is no obstacle
+    assert not report.unfinished.exists()
+
+
+def test_other_files_are_no_report(data: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "growth").mkdir()
     (tmp_path / "growth" / "thesis.tex").touch()
     with pytest.raises(UsageError, match=r"found thesis\.tex there, expected a folder that is"):
         Report(tmp_path / "growth", "growth", data, quick=False)
     with pytest.raises(UsageError, match="found a file, expected a folder"):
-        Report(tmp_path / "growth" / "README.md", "growth", data, quick=False)
+        Report(tmp_path / "growth" / "thesis.tex", "growth", data, quick=False)

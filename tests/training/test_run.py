@@ -47,7 +47,7 @@ def recipe(**training: object) -> Recipe:
 
 def without_times(folder: Path) -> list[dict[str, object]]:
     return [
-        {k: v for k, v in record.items() if k != "tokens_per_second"}
+        {k: v for k, v in record.items() if k not in ("tokens_per_second", "seconds")}
         for record in read_metrics(folder)
     ]
 

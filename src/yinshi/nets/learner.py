@@ -46,7 +46,9 @@ class TorchLearner:
         self.network = LanguageModel(recipe.network, vocabulary_size, training.backend)
         self.network.to(self.device, torch.float64 if self.precision == "float64" else None)
         self._load_weights(weights)
-        self.optimizer = make_optimizer(self.network.parameters(), training)
+        self.network.embedding.requires_grad_(not training.freeze_embedding)
+        learning = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(learning, training)
         self.clip_norm = training.clip_norm
         self.trained: nn.Module = self.network
         if ranks > 1:

@@ -5,10 +5,8 @@ docs/rnn.md (1.25) to (1.30) has the bounds, docs/lstm.md (2.25) and (2.33) the 
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,8 +18,8 @@ from yinshi.engine.jacobians import norm_bound
 from yinshi.recipe import Recipe
 from yinshi.studies.poem_jacobians import HOMEWORK, STATE, H, Ids, jacobian_norms, lstm_on
 from yinshi.studies.report import Record, Report, table
-from yinshi.studies.trials import draw_sample, train, untrained
-from yinshi.training.loop import Loop
+from yinshi.studies.trials import Trial, Trials
+from yinshi.training.starting_weights import starting_weights
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "RNN sigmoid": {"cell": "rnn-sigmoid"},
@@ -66,20 +64,24 @@ FULL = Size(train=6000, validation=300, measured=32, hidden=128, epochs=4, batch
 QUICK = Size(train=80, validation=12, measured=2, hidden=16, epochs=2, batch=16)
 
 
-def run(data: Dataset, quick: bool, report: Report) -> None:
+def run(data: Dataset, quick: bool, report: Report, trials: Trials) -> None:
     """Measure every network, random and trained, and write the report."""
     size = QUICK if quick else FULL
-    with tempfile.TemporaryDirectory() as folder:
-        sample = draw_sample(data, Path(folder, "sample"), size.train, size.validation)
-        poems = poems_of_one_length(sample.texts("validation"))[: size.measured]
-        tokens = [sample.vocabulary.encode(poem) for poem in poems]
-        for name, network in NETWORKS.items():
-            recipe = recipe_of(network, size)
-            report.say(f"{name}: random weights")
-            measure(report, name, "random", network["cell"], untrained(recipe, sample), tokens)
-            model = train(recipe, sample, _watch(report, name))
-            measure(report, name, "trained", network["cell"], model.weights, tokens)
-        V = len(sample.vocabulary)
+    sample = trials.sample(data, size.train, size.validation)
+    poems = poems_of_one_length(sample.texts("validation"))[: size.measured]
+    tokens = [sample.vocabulary.encode(poem) for poem in poems]
+    recipes = {name: recipe_of(network, size) for name, network in NETWORKS.items()}
+    outcomes = trials.run(
+        [Trial(name, recipe, sample.folder, "numpy") for name, recipe in recipes.items()]
+    )
+    for (name, recipe), outcome in zip(recipes.items(), outcomes, strict=True):
+        cell = recipe.network.cell
+        measure(report, name, "random", cell, starting_weights(recipe, sample)[0], tokens)
+        for record in outcome.select("validation"):
+            figures = {key: record[key] for key in ("epoch", "step", "perplexity")}
+            report.add("validation", network=name, **figures)
+        measure(report, name, "trained", cell, outcome.model().weights, tokens)
+    V = len(sample.vocabulary)
     report.add("setting", **asdict(size), poems=len(poems), length=len(poems[0]), vocabulary=V)
     write(report)
 
@@ -103,16 +105,6 @@ def recipe_of(network: Mapping[str, Any], size: Size) -> Recipe:
             },
         }
     )
-
-
-def _watch(report: Report, name: str) -> Callable[[Loop, Record], None]:
-    def watch(loop: Loop, record: Record) -> None:
-        if record["kind"] == "validation":
-            figures = {key: record[key] for key in ("epoch", "step", "perplexity")}
-            report.add("validation", network=name, **figures)
-            report.say(f"{name}: epoch {record['epoch']}, perplexity {record['perplexity']:.1f}")
-
-    return watch
 
 
 # ---- measuring --------------------------------------------------------------------------------

@@ -6,10 +6,8 @@ initializer does to the variance.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +20,9 @@ from yinshi.engine.cells import Array
 from yinshi.evaluation.ngram import NGram
 from yinshi.recipe import Recipe
 from yinshi.studies.report import COLOURS, Record, Report, table
-from yinshi.studies.trials import draw_sample, train, untrained
+from yinshi.studies.trials import Trial, Trials
 from yinshi.training.loop import Loop
+from yinshi.training.starting_weights import starting_weights
 
 #: The settings compared: what each changes in the recipe's network.
 COMPARED: dict[str, dict[str, Any]] = {
@@ -66,20 +65,37 @@ FULL = Size(train=1500, validation=300, hidden=64, epochs=3, batch=16, seeds=3)
 QUICK = Size(train=80, validation=12, hidden=8, epochs=4, batch=8, seeds=2)
 
 
-def run(data: Dataset, quick: bool, report: Report) -> None:
+def run(data: Dataset, quick: bool, report: Report, trials: Trials) -> None:
     """Train every setting with every seed, and write the report."""
     size = QUICK if quick else FULL
-    with tempfile.TemporaryDirectory() as folder:
-        sample = draw_sample(data, Path(folder, "sample"), size.train, size.validation)
-        unigram = _unigram_nats(sample)
-        V = len(sample.vocabulary)
-        report.add("sample", **asdict(size), vocabulary=V, unigram_nats=unigram)
-        for name, changes in COMPARED.items():
-            for seed in range(size.seeds):
-                _trial(report, sample, name, recipe_of(changes, size, seed))
-        for name, changes in BREAKING.items():
-            _trial(report, sample, name, recipe_of(changes, size, seed=0))
+    sample = trials.sample(data, size.train, size.validation)
+    unigram = _unigram_nats(sample)
+    V = len(sample.vocabulary)
+    report.add("sample", **asdict(size), vocabulary=V, unigram_nats=unigram)
+    runs = [(name, COMPARED[name], seed) for name in COMPARED for seed in range(size.seeds)]
+    runs += [(name, changes, 0) for name, changes in BREAKING.items()]
+    planned = [
+        Trial(
+            f"{name.replace('/', ' by ')}, seed {seed}",
+            recipe_of(changes, size, seed),
+            sample.folder,
+            "numpy",
+            watch_units,
+        )
+        for name, changes, seed in runs
+    ]
+    outcomes = trials.run(planned)
+    for (name, _, seed), trial, outcome in zip(runs, planned, outcomes, strict=True):
+        start, _ = starting_weights(trial.recipe, sample)
+        report.add("units", setting=name, seed=seed, step=0, **count_units(start))
+        for record in outcome.records:
+            report.add(record["kind"], setting=name, seed=seed, **_shown(record))
     write(report)
+
+
+def _shown(record: Record) -> Record:
+    kept = ("step", "nats", "distinct", "spread")
+    return {key: record[key] for key in kept if key in record}
 
 
 def recipe_of(changes: Mapping[str, Any], size: Size, seed: int) -> Recipe:
@@ -97,26 +113,20 @@ def recipe_of(changes: Mapping[str, Any], size: Size, seed: int) -> Recipe:
     return Recipe.from_dict({"network": network, "training": training})
 
 
-def _trial(report: Report, sample: Dataset, name: str, recipe: Recipe) -> None:
-    """Train once; add the curve, and the count of distinct units along it."""
-    seed = recipe.training.seed
+def watch_units(loop: Loop, record: Record) -> None:
+    """Count the units after each epoch."""
+    if record["kind"] == "validation" and loop.metrics:
+        counted = count_units(loop.learner.weights())
+        loop.metrics.append({"kind": "units", "step": record["step"], **counted})
 
-    def count(step: int, weights: Mapping[str, Array]) -> None:
-        units = hidden_units(weights)
-        spread = float(np.ptp(units, axis=0).max())
-        distinct = distinct_rows(units, TOLERANCE)
-        report.add("units", setting=name, seed=seed, step=step, distinct=distinct, spread=spread)
 
-    def watch(loop: Loop, record: Record) -> None:
-        step, nats = record["step"], record["nats"]
-        report.add(record["kind"], setting=name, seed=seed, step=step, nats=nats)
-        if record["kind"] == "validation":
-            count(step, loop.learner.weights())
-
-    count(0, untrained(recipe, sample))
-    train(recipe, sample, watch)
-    last = report.select("validation", setting=name, seed=seed)[-1]
-    report.say(f"{name}, seed {seed}: validation perplexity {np.exp(last['nats']):.1f}")
+def count_units(weights: Mapping[str, Array]) -> dict[str, float]:
+    """How many hidden units differ, and by how much at most."""
+    units = hidden_units(weights)
+    return {
+        "distinct": distinct_rows(units, TOLERANCE),
+        "spread": float(np.ptp(units, axis=0).max()),
+    }
 
 
 def hidden_units(weights: Mapping[str, Array]) -> Array:

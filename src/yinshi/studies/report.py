@@ -3,12 +3,14 @@
 README.md           the report: tables, figures, sentences
 metrics.jsonl       every number drawn or tabulated, a record a line
 NAME.svg, NAME.png  each figure
+unfinished/         what the study has trained so far, until the report is written
 """
 
 from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -27,13 +29,14 @@ Record = dict[str, Any]
 #: Told apart by the colour-blind too (Okabe & Ito 2008).
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#7F7F7F", "#000000")
 SUFFIXES = {".md", ".jsonl", ".svg", ".png"}
+UNFINISHED = "unfinished"
 
 
 class Report:
     """Collects `records` and figures; nothing is written before `write`.
 
-    Raises UsageError where `folder` holds something other than a report, MissingExtraError without
-    Matplotlib: both before a study begins.
+    Raises UsageError where `folder` holds a finished report (unless it may be overwritten) or
+    something other than a report, MissingExtraError without Matplotlib: all before a study begins.
     """
 
     def __init__(
@@ -43,14 +46,21 @@ class Report:
         data: Dataset,
         quick: bool,
         say: Callable[[str], None] = lambda line: None,
+        overwrite: bool = False,
     ) -> None:
-        _check_replaceable(folder)
+        _check_replaceable(folder, overwrite)
         _check_matplotlib()
         self.folder, self.name, self.say = folder, name, say
         self._data, self._quick = data, quick
         self.records: list[Record] = []
         self._files: dict[str, bytes] = {}
         self._start = perf_counter()
+        self.seconds_before = 0.0
+
+    @property
+    def unfinished(self) -> Path:
+        """For what the study has to keep until it is written."""
+        return self.folder / UNFINISHED
 
     def add(self, kind: str, **values: Any) -> None:
         """One line of metrics.jsonl."""
@@ -84,9 +94,10 @@ class Report:
         """README.md with these paragraphs (text, tables, figures), metrics.jsonl, the figures."""
         name, quick = self._data.folder.absolute().name, " --quick" if self._quick else ""
         warning = "**A quick run, in miniature: its numbers mean little.**" if quick else ""
+        minutes = (self.seconds_before + perf_counter() - self._start) / 60
         made = (
             f"Made by `yinshi study {self.name} --data {name}{quick}` in "
-            f"{(perf_counter() - self._start) / 60:.1f} minutes; data: `{name}`, hash "
+            f"{minutes:.1f} minutes; data: `{name}`, hash "
             f"`{self._data.hash[:12]}`. [metrics.jsonl](metrics.jsonl) holds every number shown."
         )
         text = "\n\n".join(p for p in (f"# {title}", warning, *paragraphs, made) if p) + "\n"
@@ -96,6 +107,7 @@ class Report:
             write_atomically(self.folder / name, content)
         write_atomically(self.folder / "metrics.jsonl", "".join(lines).encode())
         write_atomically(self.folder / "README.md", text.encode())
+        shutil.rmtree(self.unfinished, ignore_errors=True)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -104,14 +116,20 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [headers, rule, *rows])
 
 
-def _check_replaceable(folder: Path) -> None:
+def _check_replaceable(folder: Path, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: found a file, expected a folder to write; choose another")
-    strange = [p.name for p in folder.glob("*") if p.suffix not in SUFFIXES]
+    strange = [
+        p.name for p in folder.glob("*") if p.suffix not in SUFFIXES and p.name != UNFINISHED
+    ]
     if strange:
         raise UsageError(
             f"{folder}: found {min(strange)} there, expected a folder that is empty or holds an "
             "earlier report; choose another --out"
+        )
+    if (folder / "README.md").exists() and not overwrite:
+        raise UsageError(
+            f"{folder}: found a finished report there; choose another --out, or --overwrite it"
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yinshi.corpus.batches import Batch, batch_count, evaluation_batches, training_batches
-from yinshi.errors import TrainingError
+from yinshi.errors import DivergedError
 from yinshi.recipe import TrainingRecipe
 from yinshi.training.checkpoints import Progress, save_checkpoint
 from yinshi.training.distributed import ALONE, Ranks
@@ -72,7 +72,8 @@ class Loop:
 
     train, validation   encoded poems
     metrics             None on ranks other than 0, which write and tell nothing
-    save_best           called with the progress after each epoch that is the best so far
+    save_model          called with a name, the progress and the validation perplexity: after each
+                        epoch that is the best so far, and with `keep_epochs` after every one
     watch               called at each line of metrics with (this loop, the record)
     should_stop         asked after each step; by several ranks at each line of metrics
     """
@@ -84,7 +85,7 @@ class Loop:
     checkpoint: Path
     metrics: Metrics | None
     progress: Progress
-    save_best: Callable[[Progress], None]
+    save_model: Callable[[str, Progress, float], None]
     watch: Watch
     should_stop: Callable[[], bool]
     ranks: Ranks = ALONE
@@ -100,7 +101,7 @@ class Loop:
         self._logged_seconds = self.progress.seconds
 
     def run(self) -> Progress:
-        """Train to the end; raises Stopped after a wish to stop, TrainingError on NaN."""
+        """Train to the end; raises Stopped after a wish to stop, DivergedError on NaN."""
         while self.progress.epoch < self.training.epochs and not self.stopping.exhausted:
             self._epoch()
             self._validate()
@@ -182,7 +183,10 @@ class Loop:
         self._clock()
         self._logged_seconds = progress.seconds
         if improved and self.ranks.first:
-            self.save_best(progress)
+            self.save_model("best", progress, perplexity)
+        if self.training.keep_epochs and self.ranks.first:
+            name = f"epoch-{progress.epoch:02d}-{nats / tokens:.4f}"
+            self.save_model(name, progress, perplexity)
         self._report(
             {
                 "kind": "validation",
@@ -190,6 +194,7 @@ class Loop:
                 "epoch": progress.epoch,
                 "nats": nats / tokens,
                 "perplexity": perplexity,
+                "seconds": progress.seconds,
             }
         )
         self._save()
@@ -217,7 +222,7 @@ class Loop:
 
     def _check(self, nats: float) -> None:
         if not math.isfinite(nats):
-            raise TrainingError(
+            raise DivergedError(
                 f"the network became {nats} near step {self.progress.step}; the last checkpoint is "
                 "from before that: start anew with a smaller training.learning_rate or clip_norm"
             )

@@ -31,7 +31,9 @@ class NumpyLearner:
         self.precision = choose_precision(training)
         copies = {name: np.array(w, dtype=self.precision) for name, w in weights.items()}
         self.network = LanguageModel(copies, self.precision, recipe.network.cell)
-        self.optimizer = make_optimizer(copies, training)
+        frozen = {"embedding.weight"} if training.freeze_embedding else set()
+        learning = {name: weight for name, weight in copies.items() if name not in frozen}
+        self.optimizer = make_optimizer(learning, training)
         self.clip_norm = training.clip_norm
         self.recipe = recipe.network
         self.rng = np.random.default_rng(training.seed)
@@ -50,6 +52,7 @@ class NumpyLearner:
             nats, gradients = self.network.nats_and_gradients(
                 inputs, targets, lengths, self._dropout_masks(*inputs.shape)
             )
+            gradients = {name: gradients[name] for name in self.optimizer.weights}
             for gradient in gradients.values():
                 gradient /= divisor or int(lengths.sum())
             if self.clip_norm is not None:

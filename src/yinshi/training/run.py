@@ -4,6 +4,7 @@ run.json            recipe, data folder and hash, engine: what `--resume` needs
 metrics.jsonl       see metrics.py
 last.safetensors    the checkpoint
 best.safetensors    the model of the best epoch, for `write` and `evaluate`
+epoch-….safetensors the model of each epoch, named by its validation nats (training.keep_epochs)
 curves.svg          drawn at the end
 """
 
@@ -17,20 +18,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from yinshi import __version__
 from yinshi.atomic import write_atomically
 from yinshi.corpus.dataset import Dataset
-from yinshi.engine.initializers import initial_weights
 from yinshi.errors import MissingExtraError, TrainingError, UsageError
 from yinshi.model_file import ModelFile
 from yinshi.recipe import Recipe
-from yinshi.training.checkpoints import Progress, load_checkpoint
+from yinshi.training.checkpoints import Progress, load_checkpoint, save_checkpoint
 from yinshi.training.distributed import ALONE, Ranks
 from yinshi.training.loop import Learner, Loop, Watch
 from yinshi.training.metrics import Metrics, draw_curves
+from yinshi.training.starting_weights import Weights, starting_weights
 from yinshi.writing.novelty import NoveltyIndex
 
 Engine = Literal["torch", "numpy"]
@@ -40,7 +40,8 @@ Engine = Literal["torch", "numpy"]
 class Run:
     """One run in `folder`. `start` makes a new one, `resume` finds one that was interrupted.
 
-    Of several `ranks`, each makes a Run of the same folder, and rank 0 alone writes to it.
+    Of several `ranks`, each makes a Run of the same folder, and rank 0 alone writes to it. `notes`
+    are about the weights it starts with.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class Run:
     data_hash: str
     engine: Engine = "torch"
     ranks: Ranks = ALONE
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def start(
@@ -58,8 +60,10 @@ class Run:
         folder: Path,
         engine: Engine = "torch",
         ranks: Ranks = ALONE,
+        model: ModelFile | None = None,
     ) -> Run:
-        """A new run; refuses a folder that holds anything, and what the engine can't train."""
+        """A new run, which goes on from `model` if there is one; its checkpoint of step 0 is
+        written. Refuses a folder that holds anything, and what the engine can't train."""
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise TrainingError(
                 f"{folder}: already there and not empty; choose another --out, "
@@ -67,21 +71,23 @@ class Run:
             )
         dataset = Dataset.load(data)
         recipe = replace(recipe, corpus=dataset.options)  # whatever it asked for
-        run = cls(folder, recipe, data.resolve(), dataset.hash, engine, ranks)
-        run._learner(len(dataset.vocabulary))  # its errors come before anything is written
-        ranks.wait()  # until all have found the folder empty
+        weights, notes = starting_weights(recipe, dataset, model)
+        run = cls(folder, recipe, data.resolve(), dataset.hash, engine, ranks, tuple(notes))
+        arrays = ranks.states(run._learner(weights).state())  # waits for all: the folder is empty
         if ranks.first:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_checkpoint(run.checkpoint, Progress(), arrays)
             run._write()
         return run
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What makes it this run and no other."""
+        recipe = json.loads(json.dumps(self.recipe.to_dict()))
+        return {"recipe": recipe, "data_hash": self.data_hash, "engine": self.engine}
+
     def _write(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        facts = {
-            "recipe": self.recipe.to_dict(),
-            "data": str(self.data),
-            "data_hash": self.data_hash,
-            "engine": self.engine,
-        }
+        facts = self.asked | {"data": str(self.data)}
         content = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
         write_atomically(self.folder / "run.json", content.encode())
 
@@ -110,7 +116,7 @@ class Run:
         should_stop: Callable[[], bool] = lambda: False,
         tensorboard: bool = False,
     ) -> Progress:
-        """Train from the checkpoint, or from the start where there is none yet.
+        """Train from the checkpoint on.
 
         Raises `loop.Stopped` after `should_stop`, TrainingError on NaN or changed data.
         """
@@ -135,20 +141,23 @@ class Run:
             raise TrainingError(
                 f"{self.data}: prepared anew since this run began; start a new run on it"
             )
-        learner = self._learner(len(dataset.vocabulary))
-        progress = Progress()
-        if self.checkpoint.exists():
-            progress, arrays = load_checkpoint(self.checkpoint)
-            learner.load_state(arrays)
+        progress, arrays = load_checkpoint(self.checkpoint)
+        weights = {
+            name.removeprefix("weights."): array
+            for name, array in arrays.items()
+            if name.startswith("weights.")
+        }
+        learner = self._learner(weights)
+        learner.load_state(arrays)
 
         @cache
         def novelty() -> Mapping[str, NDArray[Any]]:
             return NoveltyIndex.from_texts(dataset.texts("train")).to_arrays()
 
-        def save_best(progress: Progress) -> None:
-            facts = self._facts(progress, learner.precision)
+        def save_model(name: str, progress: Progress, perplexity: float) -> None:
+            facts = self._facts(progress, perplexity, learner.precision)
             model = ModelFile(learner.weights(), self.recipe, dataset.vocabulary, facts, novelty())
-            model.save(self.best)
+            model.save(self.folder / f"{name}.safetensors")
 
         metrics = None
         if self.ranks.first:
@@ -162,21 +171,13 @@ class Run:
             checkpoint=self.checkpoint,
             metrics=metrics,
             progress=progress,
-            save_best=save_best,
+            save_model=save_model,
             watch=watch,
             should_stop=should_stop,
             ranks=self.ranks,
         )
 
-    def _learner(self, vocabulary_size: int) -> Learner:
-        network = self.recipe.network
-        weights = initial_weights(
-            network.weight_shapes(vocabulary_size),
-            network.hidden,
-            np.random.default_rng(self.recipe.training.seed),
-            network.initializer,
-            network.forget_bias,
-        )
+    def _learner(self, weights: Weights) -> Learner:
         if self.engine == "numpy":
             if self.ranks.size > 1:
                 raise UsageError(
@@ -193,10 +194,10 @@ class Run:
         ranks = self.ranks
         return TorchLearner(self.recipe, weights, ranks.rank, ranks.size, ranks.local_rank)
 
-    def _facts(self, progress: Progress, precision: str) -> dict[str, Any]:
+    def _facts(self, progress: Progress, perplexity: float, precision: str) -> dict[str, Any]:
         return {
             "data_hash": self.data_hash,
-            "validation_perplexity": progress.best,
+            "validation_perplexity": perplexity,
             "epochs": progress.epoch,
             "steps": progress.step,
             "tokens": progress.total_tokens,

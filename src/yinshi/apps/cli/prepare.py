@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from yinshi.recipe import CorpusRecipe
 
 
 def _ratio(ctx: click.Context, param: click.Parameter, value: str | None) -> list[float] | None:
@@ -63,10 +66,15 @@ def command(sources: tuple[Path, ...], out: Path, recipe: str | None, **options:
       yinshi prepare --source poems.txt --script simplified --ratio 9:1 --out data/mine
       yinshi prepare --source quan-tang-shi.zip --form 五绝 --max-vocabulary 4000 --out data/jueju
     """
+    given = {key: value for key, value in options.items() if value is not None}
+    prepare_into(out, _corpus_recipe(recipe, given), sources)
+
+
+def prepare_into(out: Path, corpus: CorpusRecipe, sources: Sequence[Path] = ()) -> None:
+    """Write the prepared folder `out` of the sources, or of the pinned archive, and tell of it."""
     from yinshi.corpus.prepare import prepare
 
     started = time.perf_counter()
-    corpus = _corpus_recipe(recipe, {k: v for k, v in options.items() if v is not None})
     manifest = prepare(
         sources or [_download()], corpus, out, report=lambda line: click.echo(line, err=True)
     )
@@ -75,7 +83,7 @@ def command(sources: tuple[Path, ...], out: Path, recipe: str | None, **options:
     click.echo(f"{out} written in {time.perf_counter() - started:.1f} s")
 
 
-def _corpus_recipe(name: str | None, given: dict[str, Any]) -> Any:
+def _corpus_recipe(name: str | None, given: dict[str, Any]) -> CorpusRecipe:
     """The recipe's [corpus] with the given options over it; all faults reported at once."""
     from yinshi.recipe import Recipe, load_recipe
 

@@ -15,6 +15,8 @@ from yinshi.errors import UsageError
 from yinshi.recipe import load_recipe
 
 if TYPE_CHECKING:
+    from yinshi.recipe import Recipe
+    from yinshi.training.distributed import Ranks
     from yinshi.training.loop import Loop
     from yinshi.training.run import Run
 
@@ -23,9 +25,13 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 
 @click.command("train")
 @click.argument("recipe", required=False)
-@click.option("--data", type=FOLDER, help="A folder written by `yinshi prepare`.")
-@click.option("--out", type=FOLDER, help="The run's new folder.")
+@click.option("--data", type=FOLDER, help="A folder written by `yinshi prepare`.  "
+              "[default: data/RECIPE, which is prepared if it is not there]")  # fmt: skip
+@click.option("--out", type=FOLDER, help="The run's new folder.  [default: runs/RECIPE]")
 @click.option("--resume", type=FOLDER, help="Go on with an interrupted run.")
+@click.option("--from", "model", type=click.Path(path_type=Path),
+              help="Fine-tune this model file, or the best of this run; the vocabularies may "
+              "differ.")  # fmt: skip
 @click.option("--engine", type=click.Choice(["torch", "numpy"]),
               help="PyTorch, or the networks by hand.  [default: torch]")  # fmt: skip
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
@@ -36,6 +42,7 @@ def command(
     data: Path | None,
     out: Path | None,
     resume: Path | None,
+    model: Path | None,
     engine: Literal["torch", "numpy"] | None,
     overrides: tuple[str, ...],
     tensorboard: bool,
@@ -43,20 +50,17 @@ def command(
     """Train RECIPE (a shipped name or a TOML file) on prepared poems.
 
     \b
-    yinshi train smoke --data data/tang --out runs/smoke
+    yinshi train smoke
     yinshi train smoke --data data/tang --out runs/wide --set network.hidden=512
-    yinshi train smoke --data data/tang --out runs/by-hand --engine numpy
+    yinshi train smoke --out runs/by-hand --engine numpy
+    yinshi train smoke --data data/mine --out runs/mine --from runs/smoke
     yinshi train --resume runs/smoke
     torchrun --nproc-per-node 4 -m yinshi train smoke --data data/tang --out runs/four
 
     Ctrl-C saves a checkpoint and stops.
     """
-    # Read when PyTorch is imported. Threads that spin while they wait make a run on a busy machine
-    # ten times slower (docs/lab-notes.md).
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Each of the compiled products that oneDNN keeps holds half a megabyte; by default it keeps
-    # 1,024, and batches of ever new sizes compile new ones.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "512")
+    set_environment()
+    from yinshi.model_file import ModelFile, resolve_model
     from yinshi.training.allocator import tune_allocator
     from yinshi.training.distributed import join
     from yinshi.training.loop import Stopped
@@ -64,13 +68,18 @@ def command(
 
     stopped = False
     with join() as ranks:
-        if resume and not (recipe or data or out or engine or overrides):
+        if resume and not (recipe or data or out or model or engine or overrides):
             run = Run.resume(resume, ranks)
-        elif recipe and data and out and not resume:
+        elif recipe and not resume:
             wanted = load_recipe(recipe, overrides)
-            run = Run.start(wanted, data, out, engine or "torch", ranks)
+            data = data or _own_data(wanted, ranks)
+            out = out or Path("runs") / wanted.name
+            given = ModelFile.load(resolve_model(model)) if model else None
+            run = Run.start(wanted, data, out, engine or "torch", ranks, given)
+            for note in run.notes if ranks.first else ():
+                click.echo(note)
         else:
-            raise UsageError("expected either RECIPE --data DIR --out RUN, or --resume RUN alone")
+            raise UsageError("expected either RECIPE, or --resume RUN alone")
         tuned = run.recipe.training.allocator == "tuned" and tune_allocator()
         if tuned and ranks.first:
             click.echo("memory is kept between steps (training.allocator)")
@@ -84,6 +93,33 @@ def command(
         raise SystemExit(130)
     if ranks.first:
         _show_result(run)
+
+
+def _own_data(recipe: Recipe, ranks: Ranks) -> Path:
+    """The prepared folder of the recipe's name, prepared as it says."""
+    from yinshi.apps.cli.prepare import prepare_into
+    from yinshi.corpus.dataset import Dataset
+
+    folder = Path("data") / recipe.name
+    if not folder.exists() and ranks.first:
+        prepare_into(folder, recipe.corpus)
+    ranks.wait()
+    if Dataset.load(folder).options != recipe.corpus:
+        raise UsageError(
+            f"{folder}: found poems prepared with other options than the recipe's; give --data, "
+            f"or prepare them anew with `yinshi prepare --recipe {recipe.name} --out {folder}`"
+        )
+    return folder
+
+
+def set_environment() -> None:
+    """Set what PyTorch reads from the environment when it is imported."""
+    # Threads that spin while they wait make a run on a busy machine ten times slower
+    # (docs/lab-notes.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Each of the compiled products that oneDNN keeps holds half a megabyte; by default it keeps
+    # 1,024, and batches of ever new sizes compile new ones.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "512")
 
 
 def _train(run: Run, tensorboard: bool) -> None:
