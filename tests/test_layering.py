@@ -51,6 +51,7 @@ ALLOWED = {
         "corpus.script",
         "corpus.poem",
     ],
+    "classify": ["errors", "corpus"],
     "studies": [
         "errors",
         "recipe",
@@ -70,6 +71,9 @@ ONLY = {
     "triton": {"nets"},
     "pyarrow": {"corpus"},
     "gensim": {"corpus"},
+    "sklearn": {"classify"},
+    "rjieba": {"classify"},
+    "stopwordsiso": {"classify"},
     "matplotlib": {"training", "studies"},
     "tensorboardX": {"training"},
     "tomli_w": {"training"},
