@@ -71,7 +71,7 @@ ONLY = {
     "triton": {"nets"},
     "pyarrow": {"corpus"},
     "gensim": {"corpus"},
-    "sklearn": {"classify"},
+    "sklearn": {"classify", "studies"},
     "rjieba": {"classify"},
     "stopwordsiso": {"classify"},
     "matplotlib": {"training", "studies"},

@@ -112,6 +112,58 @@ class NetworkRecipe:
 
 
 @dataclass(frozen=True)
+class ClassifierRecipe:
+    """Embedding → RNN or LSTM → pool → Dropout → Linear, and n-grams beside them.
+
+    `model` "bilstm" reads each text in both directions; "bilstm-attention" also pools by attention,
+    whatever `pool` says. `embedding_dropout` drops whole tokens' vectors. With `ngrams` = n the
+    runs of 1 to n tokens vote too, each by a row of its hash bucket (Joulin et al. 2017,
+    arXiv 1607.01759, with rows that are logits); 0 is none.
+    """
+
+    model: Literal["rnn", "lstm", "bilstm", "bilstm-attention"] = "bilstm"
+    embedding: int = _number(128, 1)
+    hidden: int = _number(128, 1)
+    layers: int = _number(1, 1, 3)
+    pool: Literal["last", "max", "mean", "attention"] = "max"
+    dropout: float = _number(0.5, 0, 0.95)
+    embedding_dropout: float = _number(0.2, 0, 0.95)
+    vectors: str = "random"
+    ngrams: int = _number(0, 0, 5)
+    buckets: int = _number(2**18, 1, 2**22)
+
+    @property
+    def pooling(self) -> str:
+        """`pool`, or what `model` says."""
+        return "attention" if self.model == "bilstm-attention" else self.pool
+
+    def weight_shapes(self, vocabulary_size: int, classes: int) -> dict[str, tuple[int, ...]]:
+        """Name → shape of every weight. Each layer and direction is a layer of its own:
+        `forwards.0.weight_ih_l0`, `backwards.0.weight_ih_l0`, `forwards.1.…`."""
+        E, H = self.embedding, self.hidden
+        rows = H if self.model == "rnn" else 4 * H
+        directions = ("forwards", "backwards") if self.model.startswith("bi") else ("forwards",)
+        width = H * len(directions)
+        shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (vocabulary_size, E)}
+        for layer in range(self.layers):
+            for direction in directions:
+                name = f"{direction}.{layer}"
+                shapes |= {
+                    f"{name}.weight_ih_l0": (rows, E if layer == 0 else width),
+                    f"{name}.weight_hh_l0": (rows, H),
+                    f"{name}.bias_ih_l0": (rows,),
+                    f"{name}.bias_hh_l0": (rows,),
+                }
+        if self.pooling == "attention":
+            shapes |= {"attention.weight": (width, width), "attention.bias": (width,)}
+            shapes["context"] = (width,)
+        if self.ngrams:
+            shapes["ngrams.weight"] = (self.buckets, classes)
+        shapes |= {"output.weight": (classes, width), "output.bias": (classes,)}
+        return shapes
+
+
+@dataclass(frozen=True)
 class TrainingRecipe:
     """How to train. Perplexity is watched on the validation split after each epoch.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from learners import torch_learner
 
 from yinshi.corpus.batches import pad
 from yinshi.engine.initializers import initial_weights
@@ -18,7 +19,7 @@ V = 30
 def learner_of(network: NetworkRecipe, **training: object) -> TorchLearner:
     recipe = Recipe(network=network, training=TrainingRecipe(**training))  # type: ignore[arg-type]
     weights = initial_weights(network.weight_shapes(V), network.hidden, np.random.default_rng(3))
-    return TorchLearner(recipe, weights)
+    return torch_learner(recipe, weights)
 
 
 def batch_of(*lengths: int, seed: int = 0) -> object:

@@ -16,6 +16,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from learners import torch_learner
 from safetensors.numpy import load_file
 from small_poems import LINES
 
@@ -251,7 +252,7 @@ def test_the_average_of_the_ranks_gradients_is_the_batchs(lengths: tuple[int, ..
 def learner_of(rank: int = 0) -> TorchLearner:
     recipe = Recipe.from_dict({"network": {"embedding": 5, "hidden": 6}})
     shapes = recipe.network.weight_shapes(30)
-    return TorchLearner(recipe, initial_weights(shapes, 6, np.random.default_rng(3)), rank=rank)
+    return torch_learner(recipe, initial_weights(shapes, 6, np.random.default_rng(3)), rank)
 
 
 def test_every_rank_draws_its_own_and_goes_on_with_it() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from learners import torch_learner
 
 from yinshi.corpus.batches import Batch, pad, training_batches
 from yinshi.corpus.dataset import Dataset
@@ -20,7 +21,6 @@ from yinshi.errors import UsageError
 from yinshi.evaluation.evaluate import evaluate
 from yinshi.model_file import ModelFile
 from yinshi.nets.language_model import LanguageModel as TorchModel
-from yinshi.nets.learner import TorchLearner
 from yinshi.recipe import Recipe
 from yinshi.training.metrics import read_metrics
 from yinshi.training.numpy_learner import NumpyLearner
@@ -68,7 +68,7 @@ def test_20_steps_have_the_losses_of_pytorch(network: dict[str, Any], clip_norm:
     recipe = recipe_of(network, optimizer="adamw", weight_decay=0.01, clip_norm=clip_norm)
     batches = [batch_of(seed) for seed in range(20)]
     weights = weights_of(recipe)
-    ours, theirs = NumpyLearner(recipe, weights), TorchLearner(recipe, weights)
+    ours, theirs = NumpyLearner(recipe, weights), torch_learner(recipe, weights)
     found, expected = train(ours, batches), train(theirs, batches)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
     assert np.mean(found[-5:]) < np.mean(found[:5]), "nothing was learnt"
@@ -92,7 +92,7 @@ def test_20_steps_have_the_losses_of_pytorch(network: dict[str, Any], clip_norm:
 def test_every_optimizer_is_the_one_of_pytorch(optimizer: str, momentum: float) -> None:
     recipe = recipe_of(TIED, optimizer=optimizer, momentum=momentum, weight_decay=0.1)
     batches = [batch_of(seed) for seed in range(20)]
-    learners = [kind(recipe, weights_of(recipe)) for kind in (NumpyLearner, TorchLearner)]
+    learners = [kind(recipe, weights_of(recipe)) for kind in (NumpyLearner, torch_learner)]
     found, expected = (train(learner, batches) for learner in learners)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
 
@@ -116,7 +116,7 @@ def test_an_epoch_in_float32_overlaps(small_dataset: Path) -> None:
     batches = list(training_batches(poems, 4, seed=0, epoch=0))
     weights = weights_of(recipe, len(dataset.vocabulary))
     found, expected = (
-        train(kind(recipe, weights), batches) for kind in (NumpyLearner, TorchLearner)
+        train(kind(recipe, weights), batches) for kind in (NumpyLearner, torch_learner)
     )
     assert len(found) == 20
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
@@ -125,7 +125,7 @@ def test_an_epoch_in_float32_overlaps(small_dataset: Path) -> None:
 
 def test_evaluation_is_without_dropout_and_without_an_update() -> None:
     recipe = recipe_of({**TIED, "dropout": 0.5})
-    ours, theirs = (k(recipe, weights_of(recipe)) for k in (NumpyLearner, TorchLearner))
+    ours, theirs = (k(recipe, weights_of(recipe)) for k in (NumpyLearner, torch_learner))
     b = batch_of(0)
     first, again, expected = (
         float(learner.evaluate_batch(b.inputs, b.targets, b.lengths))
@@ -231,13 +231,11 @@ def test_a_model_of_either_engine_runs_in_the_other(
     assert model.facts["engine"] == engine
     perplexity = read_metrics(run.folder)[-1]["perplexity"]
     by_numpy = evaluate(model, dataset, "validation", baseline=False).perplexity
-    torch_learner = TorchLearner(recipe, model.weights)
-    assert type(torch_learner.network) is TorchModel
+    by_pytorch = torch_learner(recipe, model.weights)
+    assert type(by_pytorch.network) is TorchModel
     poems = [dataset.vocabulary.encode(text) for text in dataset.texts("validation")]
     b = pad(poems, np.arange(len(poems)))
-    by_torch = math.exp(
-        float(torch_learner.evaluate_batch(b.inputs, b.targets, b.lengths)) / b.tokens
-    )
+    by_torch = math.exp(float(by_pytorch.evaluate_batch(b.inputs, b.targets, b.lengths)) / b.tokens)
     assert by_numpy == pytest.approx(perplexity, rel=1e-5)
     assert by_torch == pytest.approx(perplexity, rel=1e-5)
     assert Poet.load(run.folder).write("月" if "月" in dataset.vocabulary else "", seed=0)

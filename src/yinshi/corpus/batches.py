@@ -1,9 +1,13 @@
-"""Encoded poems → time-major batches of similar length; an epoch is a pure function of its seed."""
+"""Encoded poems → time-major batches of similar length; an epoch is a pure function of its seed.
+
+Anything else that has a length can be cut into batches too, by its own `collate`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +25,7 @@ class Batch:
     """Poems side by side, the longest first.
 
     inputs   (T, B)  `<sos>`, then the characters; `<pad>` beyond a poem's end
-    targets  (T, B)  the characters, then `<eos>`; `<pad>` beyond
+    targets  (T, B)  the characters, then `<eos>`; `<pad>` beyond. (B,) where it is one a text
     lengths  (B,)    targets of each poem, falling
     indices  (B,)    places of the poems in the list which the batch was cut from
     """
@@ -34,7 +38,11 @@ class Batch:
     @property
     def tokens(self) -> int:
         """Targets that count; padding does not."""
-        return int(self.lengths.sum())
+        return len(self.targets) if self.targets.ndim == 1 else int(self.lengths.sum())
+
+
+#: (all examples, the places of some) → these as one batch.
+Collate = Callable[[Sequence[Any], NDArray[np.int64]], Batch]
 
 
 def pad(poems: Sequence[Ids], indices: NDArray[np.int64]) -> Batch:
@@ -53,7 +61,12 @@ def pad(poems: Sequence[Ids], indices: NDArray[np.int64]) -> Batch:
 
 
 def training_batches(
-    poems: Sequence[Ids], batch_size: int, seed: int, epoch: int, start: int = 0
+    poems: Sequence[Sized],
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    start: int = 0,
+    collate: Collate = pad,
 ) -> Iterator[Batch]:
     """The batches of one epoch from number `start` on.
 
@@ -69,14 +82,16 @@ def training_batches(
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         groups += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
     for number in rng.permutation(len(groups))[start:]:
-        yield pad(poems, groups[number])
+        yield collate(poems, groups[number])
 
 
-def evaluation_batches(poems: Sequence[Ids], batch_size: int) -> Iterator[Batch]:
+def evaluation_batches(
+    poems: Sequence[Sized], batch_size: int, collate: Collate = pad
+) -> Iterator[Batch]:
     """Every poem once, sorted by length."""
     order = np.argsort([len(poem) for poem in poems], kind="stable")
     for low in range(0, len(order), batch_size):
-        yield pad(poems, order[low : low + batch_size])
+        yield collate(poems, order[low : low + batch_size])
 
 
 def batch_count(poems: int, batch_size: int) -> int:

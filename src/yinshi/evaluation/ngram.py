@@ -23,6 +23,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from yinshi.corpus.dataset import Dataset
 from yinshi.corpus.vocabulary import EOS, PAD, SOS
 
 Ids = NDArray[np.integer]
@@ -127,3 +128,10 @@ def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     Y = n[1] / (n[1] + 2 * n[2]) if n[1] else 0.5
     D = [c - (c + 1) * Y * n[c + 1] / n[c] if n[c] else 0.0 for c in (1, 2, 3)]
     return np.array([0.0, *(D if min(D) > 0 and n[4] else [Y, Y, Y])])
+
+
+def unigram_nats(data: Dataset) -> float:
+    """Per validation token, for a model that knows only how frequent each character is."""
+    encode = data.vocabulary.encode
+    train, validation = ([encode(t) for t in data.texts(s)] for s in ("train", "validation"))
+    return float(NGram.fit(train, len(data.vocabulary), order=1).nats_of_poems(validation).mean())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,15 +12,18 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from yinshi.errors import TrainingError
-from yinshi.nets.language_model import LanguageModel
 from yinshi.nets.optimizers import make_optimizer
-from yinshi.recipe import Recipe
+from yinshi.recipe import TrainingRecipe
+
+if TYPE_CHECKING:
+    from yinshi.nets.language_model import LanguageModel
+    from yinshi.nets.text_classifier import TextClassifier
 
 Arrays = dict[str, NDArray[Any]]
 
 
 class TorchLearner:
-    """Implements `training.loop.Learner` (see there) with autograd.
+    """Implements `training.loop.Learner` (see there) with autograd, for the network of `build`.
 
     Dropout draws from PyTorch's global generator, which is seeded here and is part of `state()`.
     One of several `ranks` draws its own, on the GPU `local_rank`, and every update takes the
@@ -29,21 +32,20 @@ class TorchLearner:
 
     def __init__(
         self,
-        recipe: Recipe,
+        build: Callable[[], LanguageModel | TextClassifier],
+        training: TrainingRecipe,
         weights: Mapping[str, NDArray[Any]],
         rank: int = 0,
         ranks: int = 1,
         local_rank: int = 0,
     ) -> None:
-        training = recipe.training
         self.device = choose_device(training.device, local_rank)
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)  # where kernels of our own are started
         self.precision = choose_precision(training.precision, self.device)
         self.rank = rank
         torch.manual_seed(training.seed + rank)
-        vocabulary_size = len(weights["embedding.weight"])
-        self.network = LanguageModel(recipe.network, vocabulary_size, training.backend)
+        self.network = build()
         self.network.to(self.device, torch.float64 if self.precision == "float64" else None)
         self._load_weights(weights)
         self.network.embedding.requires_grad_(not training.freeze_embedding)
@@ -90,7 +92,8 @@ class TorchLearner:
         lengths: NDArray[np.int64],
     ) -> Tensor:
         real = np.arange(len(inputs))[:, None] < lengths
-        packed = [self._tokens(tokens[real]) for tokens in (inputs, targets)]
+        answers = targets[real] if targets.ndim == 2 else targets
+        packed = self._tokens(inputs[real]), self._tokens(answers)
         bfloat16 = self.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
             nats: Tensor = network(*packed, real.sum(axis=1).tolist())

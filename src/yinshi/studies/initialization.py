@@ -17,7 +17,7 @@ from matplotlib.ticker import LogLocator
 
 from yinshi.corpus.dataset import Dataset
 from yinshi.engine.cells import Array
-from yinshi.evaluation.ngram import NGram
+from yinshi.evaluation.ngram import unigram_nats
 from yinshi.recipe import Recipe
 from yinshi.studies.report import COLOURS, Record, Report, table
 from yinshi.studies.trials import Trial, Trials
@@ -69,7 +69,7 @@ def run(data: Dataset, quick: bool, report: Report, trials: Trials) -> None:
     """Train every setting with every seed, and write the report."""
     size = QUICK if quick else FULL
     sample = trials.sample(data, size.train, size.validation)
-    unigram = _unigram_nats(sample)
+    unigram = unigram_nats(sample)
     V = len(sample.vocabulary)
     report.add("sample", **asdict(size), vocabulary=V, unigram_nats=unigram)
     runs = [(name, COMPARED[name], seed) for name in COMPARED for seed in range(size.seeds)]
@@ -148,13 +148,6 @@ def distinct_rows(rows: Array, tolerance: float) -> int:
         if not any(np.abs(row - other).max() <= tolerance for other in kept):
             kept.append(row)
     return len(kept)
-
-
-def _unigram_nats(sample: Dataset) -> float:
-    """Of a validation token, for a model that knows only how frequent each character is."""
-    encode = sample.vocabulary.encode
-    train, validation = ([encode(t) for t in sample.texts(s)] for s in ("train", "validation"))
-    return float(NGram.fit(train, len(sample.vocabulary), order=1).nats_of_poems(validation).mean())
 
 
 # ---- writing ----------------------------------------------------------------------------------

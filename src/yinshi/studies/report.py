@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -35,6 +37,8 @@ UNFINISHED = "unfinished"
 class Report:
     """Collects `records` and figures; nothing is written before `write`.
 
+    Of the processes that torchrun started (`ranks`), the first writes, when all others are done.
+
     Raises UsageError where `folder` holds a finished report (unless it may be overwritten) or
     something other than a report, MissingExtraError without Matplotlib: all before a study begins.
     """
@@ -56,6 +60,8 @@ class Report:
         self._files: dict[str, bytes] = {}
         self._start = perf_counter()
         self.seconds_before = 0.0
+        self.rank = int(os.environ.get("RANK", 0))
+        self.ranks = int(os.environ.get("WORLD_SIZE", 1))
 
     @property
     def unfinished(self) -> Path:
@@ -92,6 +98,8 @@ class Report:
 
     def write(self, title: str, *paragraphs: str) -> None:
         """README.md with these paragraphs (text, tables, figures), metrics.jsonl, the figures."""
+        if not self._is_first_and_last():
+            return
         name, quick = self._data.folder.absolute().name, " --quick" if self._quick else ""
         warning = "**A quick run, in miniature: its numbers mean little.**" if quick else ""
         minutes = (self.seconds_before + perf_counter() - self._start) / 60
@@ -108,6 +116,15 @@ class Report:
         write_atomically(self.folder / "metrics.jsonl", "".join(lines).encode())
         write_atomically(self.folder / "README.md", text.encode())
         shutil.rmtree(self.unfinished, ignore_errors=True)
+
+    def _is_first_and_last(self) -> bool:
+        """Whether this is the first process; then only when the others need nothing any more."""
+        done = [self.unfinished / f"done-{rank}" for rank in range(1, self.ranks)]
+        if self.rank:
+            done[self.rank - 1].touch()
+        while not self.rank and not all(path.exists() for path in done):
+            time.sleep(0.5)
+        return not self.rank
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

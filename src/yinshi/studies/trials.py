@@ -101,12 +101,15 @@ class Trials:
 
     def __init__(self, report: Report, jobs: int = 1) -> None:
         self.report, self.jobs = report, jobs
-        self.rank = int(os.environ.get("RANK", 0))
-        self.ranks = int(os.environ.get("WORLD_SIZE", 1))
+
+    @property
+    def at_a_time(self) -> int:
+        """How many trainings run side by side."""
+        return self.jobs * self.report.ranks
 
     def sample(self, data: Dataset, train: int, validation: int, seed: int = 0) -> Dataset:
         """`draw_sample`, into this study's folder."""
-        folder = self.report.unfinished / f"sample-{self.rank}"
+        folder = self.report.unfinished / f"sample-{self.report.rank}"
         return draw_sample(data, folder, train, validation, seed)
 
     def run(self, trials: Sequence[Trial]) -> list[Outcome]:
@@ -114,7 +117,7 @@ class Trials:
         found = {trial.name: self._finished(trial) for trial in trials}
         self.report.seconds_before += sum(o.seconds for o in found.values() if o)
         left = [trial for trial in trials if found[trial.name] is None]
-        mine = left[self.rank :: self.ranks]
+        mine = left[self.report.rank :: self.report.ranks]
         for number, trial in enumerate(self._train(mine), start=1):
             outcome = self._finished(trial)
             assert outcome

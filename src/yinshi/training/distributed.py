@@ -74,8 +74,9 @@ class Ranks:
             return Share(batch, batch.tokens)
         columns = split_evenly(batch.lengths, self.size)[self.rank]
         lengths = batch.lengths[columns]
-        inputs, targets = (a[: lengths[0], columns] for a in (batch.inputs, batch.targets))
-        part = Batch(inputs, targets, lengths, batch.indices[columns])
+        inputs, targets = batch.inputs[: lengths[0], columns], batch.targets
+        own = targets[columns] if targets.ndim == 1 else targets[: lengths[0], columns]
+        part = Batch(inputs, own, lengths, batch.indices[columns])
         return Share(part, batch.tokens / self.size)
 
     def total(self, value: SupportsFloat) -> float:

@@ -12,7 +12,14 @@ from typing import Any, Protocol, SupportsFloat
 import numpy as np
 from numpy.typing import NDArray
 
-from yinshi.corpus.batches import Batch, batch_count, evaluation_batches, training_batches
+from yinshi.corpus.batches import (
+    Batch,
+    Collate,
+    batch_count,
+    evaluation_batches,
+    pad,
+    training_batches,
+)
 from yinshi.errors import DivergedError
 from yinshi.recipe import TrainingRecipe
 from yinshi.training.checkpoints import Progress, save_checkpoint
@@ -32,7 +39,8 @@ Watch = Callable[["Loop", dict[str, Any]], None]
 class Learner(Protocol):
     """A network with its optimizer, whatever computes it.
 
-    A batch is time-major, `inputs` and `targets` (T, B), the longest of `lengths` (B,) first.
+    A batch is time-major, `inputs` and `targets` (T, B), the longest of `lengths` (B,) first;
+    `targets` are (B,) where the network gives a text one answer.
     """
 
     precision: str
@@ -62,6 +70,25 @@ class Learner(Protocol):
     def load_state(self, arrays: Mapping[str, NDArray[Any]]) -> None: ...
 
 
+#: A learner's figures on the validation examples; several ranks share the work and know the sums.
+Measure = Callable[[Learner, Ranks], dict[str, float]]
+
+
+def perplexity_on(poems: Sequence[Ids], batch_size: int) -> Measure:
+    """Nats per token of all `poems`, and what that makes in perplexity."""
+
+    def measure(learner: Learner, ranks: Ranks) -> dict[str, float]:
+        nats, tokens = 0.0, 0
+        for number, batch in enumerate(evaluation_batches(poems, batch_size)):
+            tokens += batch.tokens
+            if number % ranks.size == ranks.rank:
+                nats += float(learner.evaluate_batch(batch.inputs, batch.targets, batch.lengths))
+        per_token = ranks.total(nats) / tokens
+        return {"nats": per_token, "perplexity": _exp(per_token)}
+
+    return measure
+
+
 class Stopped(Exception):  # noqa: N818 (not an error: the user asked)
     """The run was asked to stop; its checkpoint is written."""
 
@@ -70,25 +97,29 @@ class Stopped(Exception):  # noqa: N818 (not an error: the user asked)
 class Loop:
     """Trains `learner` from `progress` to the end of the recipe.
 
-    train, validation   encoded poems
+    train               encoded poems, or whatever `collate` makes batches of
+    measure             gives the figures after each epoch: `nats` per target and others
+    criterion           the figure which the best epoch has the lowest of
     metrics             None on ranks other than 0, which write and tell nothing
-    save_model          called with a name, the progress and the validation perplexity: after each
-                        epoch that is the best so far, and with `keep_epochs` after every one
+    save_model          called with a name, the progress and the figures: after each epoch that is
+                        the best so far, and with `keep_epochs` after every one
     watch               called at each line of metrics with (this loop, the record)
     should_stop         asked after each step; by several ranks at each line of metrics
     """
 
     learner: Learner
     training: TrainingRecipe
-    train: Sequence[Ids]
-    validation: Sequence[Ids]
+    train: Sequence[Any]
+    measure: Measure
     checkpoint: Path
     metrics: Metrics | None
     progress: Progress
-    save_model: Callable[[str, Progress, float], None]
+    save_model: Callable[[str, Progress, dict[str, float]], None]
     watch: Watch
     should_stop: Callable[[], bool]
     ranks: Ranks = ALONE
+    collate: Collate = pad
+    criterion: str = "perplexity"
 
     def __post_init__(self) -> None:
         batches = batch_count(len(self.train), self.training.batch_size)
@@ -111,7 +142,12 @@ class Loop:
         training, progress = self.training, self.progress
         nats: Any = progress.nats if self.ranks.first else 0.0  # this rank's part
         for batch in training_batches(
-            self.train, training.batch_size, training.seed, progress.epoch, progress.batch
+            self.train,
+            training.batch_size,
+            training.seed,
+            progress.epoch,
+            progress.batch,
+            self.collate,
         ):
             rate = self.schedule(progress.step)
             nats = nats + self._update(batch, rate)
@@ -166,37 +202,21 @@ class Loop:
     def _validate(self) -> None:
         """Close the epoch: measure, keep the best, write a checkpoint."""
         progress = self.progress
-        nats, tokens = 0.0, 0
-        batches = evaluation_batches(self.validation, self.training.batch_size)
-        for number, batch in enumerate(batches):
-            tokens += batch.tokens
-            if number % self.ranks.size == self.ranks.rank:
-                found = self.learner.evaluate_batch(batch.inputs, batch.targets, batch.lengths)
-                nats += float(found)
-        nats = self.ranks.total(nats)
-        self._check(nats)
+        figures = self.measure(self.learner, self.ranks)
+        self._check(figures["nats"])
         progress.epoch, progress.batch = progress.epoch + 1, 0
-        perplexity = _exp(nats / tokens)
-        improved = self.stopping.improved(perplexity)
+        improved = self.stopping.improved(figures[self.criterion])
         progress.best = self.stopping.best
         progress.epochs_without_gain = self.stopping.epochs_without_gain
         self._clock()
         self._logged_seconds = progress.seconds
         if improved and self.ranks.first:
-            self.save_model("best", progress, perplexity)
+            self.save_model("best", progress, figures)
         if self.training.keep_epochs and self.ranks.first:
-            name = f"epoch-{progress.epoch:02d}-{nats / tokens:.4f}"
-            self.save_model(name, progress, perplexity)
-        self._report(
-            {
-                "kind": "validation",
-                "step": progress.step,
-                "epoch": progress.epoch,
-                "nats": nats / tokens,
-                "perplexity": perplexity,
-                "seconds": progress.seconds,
-            }
-        )
+            name = f"epoch-{progress.epoch:02d}-{figures['nats']:.4f}"
+            self.save_model(name, progress, figures)
+        where = {"kind": "validation", "step": progress.step, "epoch": progress.epoch}
+        self._report(where | figures | {"seconds": progress.seconds})
         self._save()
 
     def _report(self, record: dict[str, Any]) -> None:

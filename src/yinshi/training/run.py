@@ -5,7 +5,6 @@ metrics.jsonl       see metrics.py
 last.safetensors    the checkpoint
 best.safetensors    the model of the best epoch, for `write` and `evaluate`
 epoch-….safetensors the model of each epoch, named by its validation nats (training.keep_epochs)
-curves.svg          drawn at the end
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ from yinshi.model_file import ModelFile
 from yinshi.recipe import Recipe
 from yinshi.training.checkpoints import Progress, load_checkpoint, save_checkpoint
 from yinshi.training.distributed import ALONE, Ranks
-from yinshi.training.loop import Learner, Loop, Watch
-from yinshi.training.metrics import Metrics, draw_curves
+from yinshi.training.loop import Learner, Loop, Watch, perplexity_on
+from yinshi.training.metrics import Metrics
 from yinshi.training.starting_weights import Weights, starting_weights
 from yinshi.writing.novelty import NoveltyIndex
 
@@ -122,13 +121,10 @@ class Run:
         """
         loop = self._loop(watch, should_stop, tensorboard)
         try:
-            progress = loop.run()
+            return loop.run()
         finally:
             if loop.metrics:
                 loop.metrics.close()
-        if self.ranks.first:
-            draw_curves(self.folder)
-        return progress
 
     def _loop(
         self,
@@ -154,8 +150,8 @@ class Run:
         def novelty() -> Mapping[str, NDArray[Any]]:
             return NoveltyIndex.from_texts(dataset.texts("train")).to_arrays()
 
-        def save_model(name: str, progress: Progress, perplexity: float) -> None:
-            facts = self._facts(progress, perplexity, learner.precision)
+        def save_model(name: str, progress: Progress, figures: Mapping[str, float]) -> None:
+            facts = self._facts(progress, figures["perplexity"], learner.precision)
             model = ModelFile(learner.weights(), self.recipe, dataset.vocabulary, facts, novelty())
             model.save(self.folder / f"{name}.safetensors")
 
@@ -163,11 +159,15 @@ class Run:
         if self.ranks.first:
             metrics = Metrics(self.folder, progress.metrics_bytes, tensorboard)
         encode = dataset.vocabulary.encode
+        train, validation = (
+            [encode(text) for text in dataset.texts(split)] for split in ("train", "validation")
+        )
+        training = self.recipe.training
         return Loop(
             learner=learner,
-            training=self.recipe.training,
-            train=[encode(text) for text in dataset.texts("train")],
-            validation=[encode(text) for text in dataset.texts("validation")],
+            training=training,
+            train=train,
+            measure=perplexity_on(validation, training.batch_size),
             checkpoint=self.checkpoint,
             metrics=metrics,
             progress=progress,
@@ -188,11 +188,17 @@ class Run:
 
             return NumpyLearner(self.recipe, weights)
         try:
+            from yinshi.nets.language_model import LanguageModel
             from yinshi.nets.learner import TorchLearner
         except ImportError:
             raise MissingExtraError("training", "train") from None
-        ranks = self.ranks
-        return TorchLearner(self.recipe, weights, ranks.rank, ranks.size, ranks.local_rank)
+        training, ranks = self.recipe.training, self.ranks
+
+        def build() -> LanguageModel:
+            V = len(weights["embedding.weight"])
+            return LanguageModel(self.recipe.network, V, training.backend)
+
+        return TorchLearner(build, training, weights, ranks.rank, ranks.size, ranks.local_rank)
 
     def _facts(self, progress: Progress, perplexity: float, precision: str) -> dict[str, Any]:
         return {

@@ -64,6 +64,7 @@ def command(
     from yinshi.training.allocator import tune_allocator
     from yinshi.training.distributed import join
     from yinshi.training.loop import Stopped
+    from yinshi.training.metrics import draw_curves
     from yinshi.training.run import Run
 
     stopped = False
@@ -85,6 +86,8 @@ def command(
             click.echo("memory is kept between steps (training.allocator)")
         try:
             _train(run, tensorboard)
+            if ranks.first:
+                draw_curves(run.folder)
         except Stopped:
             stopped = True
     if stopped:
