@@ -30,7 +30,7 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
 }
 #: The learning rates tried, rising; the shared one is among the first two, which a quick run takes.
 RATES: dict[str, tuple[float, ...]] = {
-    "SGD": (SHARED_RATE, 1, 3, 10),
+    "SGD": (SHARED_RATE, 3, 10, 30),
     "SGD + momentum 0.9": (SHARED_RATE, 0.3, 1, 3),
     "Adagrad": (SHARED_RATE, 0.01, 0.03, 0.1),
     "Adadelta": (SHARED_RATE, 1, 3, 10),

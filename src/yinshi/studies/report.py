@@ -37,7 +37,8 @@ UNFINISHED = "unfinished"
 class Report:
     """Collects `records` and figures; nothing is written before `write`.
 
-    Of the processes that torchrun started (`ranks`), the first writes, when all others are done.
+    `arguments` are those that made it, besides its data. Of the processes that torchrun started
+    (`ranks`), the first writes, when all others are done.
 
     Raises UsageError where `folder` holds a finished report (unless it may be overwritten) or
     something other than a report, MissingExtraError without Matplotlib: all before a study begins.
@@ -58,6 +59,7 @@ class Report:
         self._data, self._quick = data, quick
         self.records: list[Record] = []
         self._files: dict[str, bytes] = {}
+        self.arguments = ""
         self._start = perf_counter()
         self.seconds_before = 0.0
         self.rank = int(os.environ.get("RANK", 0))
@@ -104,7 +106,7 @@ class Report:
         warning = "**A quick run, in miniature: its numbers mean little.**" if quick else ""
         minutes = (self.seconds_before + perf_counter() - self._start) / 60
         made = (
-            f"Made by `yinshi study {self.name} --data {name}{quick}` in "
+            f"Made by `yinshi study {self.name} --data {name}{quick}{self.arguments}` in "
             f"{minutes:.1f} minutes; data: `{name}`, hash "
             f"`{self._data.hash[:12]}`. [metrics.jsonl](metrics.jsonl) holds every number shown."
         )

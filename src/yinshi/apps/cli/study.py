@@ -68,5 +68,6 @@ def command(
     report = Report(out, name, dataset, quick, click.echo, overwrite)  # its errors come first
     module = import_module(f"yinshi.studies.{name.replace('-', '_')}")
     more = {"also": also} if also else {}
+    report.arguments = "".join(f" --also {path.name}" for path in also)
     module.run(dataset, quick, report, Trials(report, jobs), **more)
     click.echo(f"written: {out / 'README.md'}")
