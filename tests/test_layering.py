@@ -51,7 +51,16 @@ ALLOWED = {
         "corpus.script",
         "corpus.poem",
     ],
-    "classify": ["errors", "corpus"],
+    "classify": [
+        "errors",
+        "recipe",
+        "atomic",
+        "corpus",
+        "engine",
+        "nets",
+        "training",
+        "model_file",
+    ],
     "studies": [
         "errors",
         "recipe",
@@ -67,7 +76,7 @@ ALLOWED = {
 FREE = {"apps", "__init__", "__main__"}
 #: Only these parts may use a heavy or optional package.
 ONLY = {
-    "torch": {"nets", "training"},
+    "torch": {"nets", "training", "classify"},
     "triton": {"nets"},
     "pyarrow": {"corpus"},
     "gensim": {"corpus"},

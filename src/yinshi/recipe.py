@@ -16,7 +16,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from importlib import resources
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from yinshi.errors import RecipeError, UsageError
 
@@ -109,6 +109,23 @@ class NetworkRecipe:
             shapes["output.weight"] = (V, H)
         shapes["output.bias"] = (V,)
         return shapes
+
+
+@dataclass(frozen=True)
+class TextRecipe:
+    """What a classifier's network reads of a text: its first `max_length` tokens.
+
+    `tokenizer` is "char", "jieba" or a file of words; `stop_words`, which are left out, "none",
+    "iso" or a file. Both lists of stop words that there are for Chinese contain 不, which
+    `keep_negations` keeps, with all other negations.
+    """
+
+    tokenizer: str = "char"
+    stop_words: str = "none"
+    keep_negations: bool = False
+    max_length: int = _number(200, 1)
+    min_frequency: int = _number(2, 1)
+    max_vocabulary: int | None = _number(None, 3)
 
 
 @dataclass(frozen=True)
@@ -208,9 +225,36 @@ class TrainingRecipe:
         return found
 
 
+class _Nested:
+    """Sections ⇄ nested plain values, all faults at once."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], name: str = "") -> Self:
+        """The recipe of nested `values`; raises RecipeError with *all* its faults."""
+        faults: list[str] = []
+        recipe = _build(cls, values, "", faults)
+        if faults:
+            raise RecipeError(name or str(values.get("name", "unnamed")), faults)
+        assert isinstance(recipe, cls)
+        return recipe
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain values; what is None is left out."""
+        return _without_none(asdict(self))  # type: ignore[call-overload]
+
+
 @dataclass(frozen=True)
-class Recipe:
-    """A whole experiment. `name` and `description` are shown by `yinshi recipes`.
+class ClassificationRecipe(_Nested):
+    """A whole experiment with labelled texts."""
+
+    text: TextRecipe = TextRecipe()
+    classifier: ClassifierRecipe = ClassifierRecipe()
+    training: TrainingRecipe = TrainingRecipe()
+
+
+@dataclass(frozen=True)
+class Recipe(_Nested):
+    """A whole experiment with poems. `name` and `description` are shown by `yinshi recipes`.
 
     A field that may be None is None by default: TOML has no null, so leaving it out has to say it.
     """
@@ -228,20 +272,6 @@ class Recipe:
                 "layer's weight too, which has to learn; leave one of them out"
             ]
         return []
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], name: str = "") -> Recipe:
-        """The recipe of nested `values`; raises RecipeError with *all* its faults."""
-        faults: list[str] = []
-        recipe = _build(cls, values, "", faults)
-        if faults:
-            raise RecipeError(name or str(values.get("name", "unnamed")), faults)
-        assert isinstance(recipe, Recipe)
-        return recipe
-
-    def to_dict(self) -> dict[str, Any]:
-        """Nested plain values; what is None is left out."""
-        return _without_none(asdict(self))
 
 
 def recipe_names() -> list[str]:
@@ -365,7 +395,7 @@ def _is_number(value: Any) -> bool:
 
 def _all_keys() -> list[str]:
     keys = []
-    for top in fields(Recipe):
+    for top in (*fields(Recipe), *fields(ClassificationRecipe)):
         section = top.default
         if section is not MISSING and is_dataclass(section):
             keys += [f"{top.name}.{f.name}" for f in fields(section)]

@@ -63,7 +63,7 @@ def test_vectors_of_a_file_stand_in_their_characters_rows(data: Dataset, tmp_pat
     expected["embedding.weight"][len(SPECIALS) + 2] = range(6, 12)
     expected["embedding.weight"][len(SPECIALS) + 0] = range(12, 18)
     assert_equal(found, expected)
-    assert notes == [f"vectors for 2 of {len(data.vocabulary) - 4} characters ({path})"]
+    assert notes == [f"vectors for 2 of {len(data.vocabulary) - 4} words or characters ({path})"]
 
 
 def test_word2vec_is_trained_on_the_training_poems(data: Dataset) -> None:
@@ -79,8 +79,8 @@ def test_word2vec_is_trained_on_the_training_poems(data: Dataset) -> None:
 @pytest.mark.parametrize(
     ("words", "dimension", "told"),
     [
-        ("龘", 6, "found no character of the data's vocabulary there"),
-        ("春", 7, "found 7 dimensions, expected 6; set network.embedding=7"),
+        ("龘", 6, "found none of the data's"),
+        ("春", 7, "found 7 dimensions, expected 6; set the embedding to 7"),
     ],
 )
 def test_vectors_that_do_not_fit(

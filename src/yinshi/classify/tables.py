@@ -190,14 +190,19 @@ def require_classes(train: Table, *others: Table) -> None:
             f"training data: found {found}; expected two classes or more; is it the right column?"
         )
     for table in others:
-        unknown = Counter(label for label in table.labels if label not in classes)
-        if unknown:
-            label, rows = unknown.most_common(1)[0]
-            raise DataError(
-                f"{len(unknown)} label(s) unknown in the training data, such as {label!r} "
-                f"({rows} rows); expected {', '.join(classes[:10])}"
-                f"{', …' if len(classes) > 10 else ''}; is it the right column?"
-            )
+        check_labels(table, classes)
+
+
+def check_labels(table: Table, classes: Sequence[str]) -> None:
+    """Raises DataError where `table` has a label that is none of `classes`."""
+    unknown = Counter(label for label in table.labels if label not in classes)
+    if unknown:
+        label, rows = unknown.most_common(1)[0]
+        raise DataError(
+            f"{len(unknown)} label(s) unknown in the training data, such as {label!r} "
+            f"({rows} rows); expected {', '.join(classes[:10])}"
+            f"{', …' if len(classes) > 10 else ''}; is it the right column?"
+        )
 
 
 def drop_duplicates(table: Table) -> Table:

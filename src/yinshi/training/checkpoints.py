@@ -51,3 +51,9 @@ def load_checkpoint(path: Path) -> tuple[Progress, dict[str, NDArray[Any]]]:
         return Progress(**header), arrays
     except (ModelFileError, TypeError) as error:
         raise TrainingError(f"no usable checkpoint ({error}); start the run anew") from None
+
+
+def weights_in(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Name → weight, of a checkpoint's arrays."""
+    prefix = "weights."
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}

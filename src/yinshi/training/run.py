@@ -25,7 +25,7 @@ from yinshi.corpus.dataset import Dataset
 from yinshi.errors import MissingExtraError, TrainingError, UsageError
 from yinshi.model_file import ModelFile
 from yinshi.recipe import Recipe
-from yinshi.training.checkpoints import Progress, load_checkpoint, save_checkpoint
+from yinshi.training.checkpoints import Progress, load_checkpoint, save_checkpoint, weights_in
 from yinshi.training.distributed import ALONE, Ranks
 from yinshi.training.loop import Learner, Loop, Watch, perplexity_on
 from yinshi.training.metrics import Metrics
@@ -138,12 +138,7 @@ class Run:
                 f"{self.data}: prepared anew since this run began; start a new run on it"
             )
         progress, arrays = load_checkpoint(self.checkpoint)
-        weights = {
-            name.removeprefix("weights."): array
-            for name, array in arrays.items()
-            if name.startswith("weights.")
-        }
-        learner = self._learner(weights)
+        learner = self._learner(weights_in(arrays))
         learner.load_state(arrays)
 
         @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ def starting_weights(
     )
     notes = []
     if network.vectors != "random" and model is None:
-        notes.append(_embed(weights, _vectors(recipe, dataset), vocabulary, network))
+        vectors = _vectors(recipe, dataset)
+        rows, characters = weights["embedding.weight"], vocabulary.characters
+        notes.append(put_vectors(rows, vectors, characters, len(SPECIALS), network.vectors))
     if model is not None:
         notes.append(_hand_over(weights, model, vocabulary, network))
     return weights, notes
@@ -55,24 +58,27 @@ def _vectors(recipe: Recipe, dataset: Dataset) -> WordVectors:
     return read_vectors(Path(network.vectors), frozenset(dataset.vocabulary.characters))
 
 
-def _embed(
-    weights: Weights, vectors: WordVectors, vocabulary: Vocabulary, network: NetworkRecipe
+def put_vectors(
+    embedding: NDArray[Any], vectors: WordVectors, words: Sequence[str], first: int, name: str
 ) -> str:
-    """Put the vectors in their rows; the specials keep the rows that were drawn."""
-    places, rows = vectors.rows_for(vocabulary.characters)
+    """Put the vectors of `words`, which begin at row `first` of `embedding` (V, E), in their rows;
+    all others keep what was drawn. Says how many there are; `name` is what the recipe calls them.
+
+    Raises UsageError where there is none, or where they have another dimension.
+    """
+    places, rows = vectors.rows_for(words)
     if not len(places):
         raise UsageError(
-            f"network.vectors {network.vectors}: found no character of the data's vocabulary "
-            "there; is it a file of another script, or of words?"
+            f"vectors {name}: found none of the data's {len(words):,} words or characters there; "
+            "are they of another script, or cut into other words?"
         )
-    if vectors.dimension != network.embedding:
+    if vectors.dimension != embedding.shape[1]:
         raise UsageError(
-            f"network.vectors {network.vectors}: found {vectors.dimension} dimensions, expected "
-            f"{network.embedding}; set network.embedding={vectors.dimension}"
+            f"vectors {name}: found {vectors.dimension} dimensions, expected "
+            f"{embedding.shape[1]}; set the embedding to {vectors.dimension}"
         )
-    weights["embedding.weight"][places + len(SPECIALS)] = rows
-    size = len(vocabulary.characters)
-    return f"vectors for {len(places):,} of {size:,} characters ({network.vectors})"
+    embedding[places + first] = rows
+    return f"vectors for {len(places):,} of {len(words):,} words or characters ({name})"
 
 
 def _hand_over(
