@@ -83,7 +83,7 @@ ONLY = {
     "sklearn": {"classify", "studies"},
     "rjieba": {"classify"},
     "stopwordsiso": {"classify"},
-    "matplotlib": {"training", "studies"},
+    "matplotlib": {"training", "studies", "classify"},
     "tensorboardX": {"training"},
     "tomli_w": {"training"},
     "click": {"apps"},

@@ -60,6 +60,8 @@ def test_commands_run(page: str, tang_archive: Path, tmp_path: Path) -> None:
     for command, shown in commands(page):
         command = POEM if command == "make poem" else command
         poem, piped, command = command.rpartition(" | ")
+        if command.startswith("printf "):
+            subprocess.run(command, cwd=tmp_path, shell=True, check=True)
         if not command.startswith("yinshi "):
             continue
         words = shlex.split(command)

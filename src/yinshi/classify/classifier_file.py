@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from yinshi.classify.encoder import Encoder
 from yinshi.classify.tokenizer import Tokenizer
-from yinshi.errors import ModelFileError, RecipeError
+from yinshi.errors import ModelFileError, UsageError
 from yinshi.model_file import read_tensors, write_tensors
 from yinshi.recipe import ClassificationRecipe
 
@@ -57,7 +57,7 @@ class ClassifierFile:
             stop_words = frozenset(header["stop_words"])
             encoder = Encoder(tokenizer, stop_words, tuple(header["words"]), recipe.text.max_length)
             classes, facts = tuple(header["classes"]), dict(header["facts"])
-        except (KeyError, ValueError, TypeError, RecipeError) as error:
+        except (KeyError, ValueError, TypeError, UsageError) as error:
             raise ModelFileError(
                 f"{path}: damaged classifier ({error}); fetch or train it anew"
             ) from None

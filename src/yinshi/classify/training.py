@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -189,10 +189,13 @@ class ClassifierRun:
         return train_vectors(texts, classifier.embedding, self.recipe.training.seed)
 
     def _asked(self) -> dict[str, Any]:
+        """The recipe only names the files with words; their contents count too."""
+        encoder = self.encoder
         return {
             "recipe": json.loads(json.dumps(self.recipe.to_dict())),
-            "train": _hash(self.train),
-            "dev": _hash(self.dev),
+            "train": _hash(self.train.texts, self.train.labels),
+            "dev": _hash(self.dev.texts, self.dev.labels),
+            "words": _hash(encoder.words, encoder.tokenizer.words, sorted(encoder.stop_words)),
         }
 
     def _found(self) -> dict[str, Any] | None:
@@ -219,6 +222,5 @@ def errors_on(examples: list[Any], learner: ClassifierLearner) -> Measure:
     return measure
 
 
-def _hash(table: Table) -> str:
-    content = json.dumps([table.texts, table.labels], ensure_ascii=True)
-    return hashlib.sha256(content.encode()).hexdigest()
+def _hash(*lists: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(lists, ensure_ascii=True).encode()).hexdigest()

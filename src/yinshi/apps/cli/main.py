@@ -20,6 +20,7 @@ COMMANDS = {
     "prepare": "Clean, split and encode a collection of poems.",
     "train": "Train a recipe's network on prepared poems.",
     "evaluate": "Measure a model's perplexity under every convention.",
+    "classify": "Train, measure and use a classifier of Chinese texts.",
     "gradcheck": "Check the hand-written gradients against central differences.",
     "study": "Run an experiment and write its report.",
     "recipes": "List the recipes shipped in the package.",

@@ -134,7 +134,7 @@ def _train(run: Run, tensorboard: bool) -> None:
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, disable=not run.ranks.first) as bar, _interruptible() as should_stop:
+    with Progress(*columns, disable=not run.ranks.first) as bar, interruptible() as should_stop:
         task = bar.add_task("starting", total=None, figures="")
 
         def watch(loop: Loop, record: dict[str, Any]) -> None:
@@ -153,7 +153,7 @@ def _train(run: Run, tensorboard: bool) -> None:
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
+def interruptible() -> Iterator[Callable[[], bool]]:
     """Ctrl-C asks the loop to stop after its step; a second one interrupts at once."""
     wished = False
 
