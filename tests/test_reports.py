@@ -22,9 +22,12 @@ def test_the_report_is_that_of_its_metrics(name: str, tmp_path: Path) -> None:
     """Tables, figures and sentences; only the minutes it took are not in the metrics."""
     written = (REPORTS / name / "README.md").read_text(encoding="utf-8")
     found = re.search(r"data: `(\w+)`, hash `(\w+)`", written)
+    made = re.search(r"--data \w+([^`]*)` in ", written)
     assert found
+    assert made
     data = Dataset(Path(found[1]), {"hash": found[2]}, Vocabulary([]))
     report = Report(tmp_path / name, name, data, quick=False)
+    report.arguments = made[1]
     with (REPORTS / name / "metrics.jsonl").open(encoding="utf-8") as lines:
         report.records = [json.loads(line) for line in lines]
     import_module(f"yinshi.studies.{name.replace('-', '_')}").write(report)

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from yinshi.apps.cli.train import interruptible as interruptible
-from yinshi.apps.cli.train import set_environment
+from yinshi.apps.cli.train import interruptible, set_environment
 from yinshi.apps.cli.write import FEW
 from yinshi.errors import DataError, UsageError
 from yinshi.recipe import ClassifierRecipe, TextRecipe, TrainingRecipe
