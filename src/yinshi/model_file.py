@@ -76,15 +76,21 @@ class ModelFile:
             raise ModelFileError(
                 f"{path}: damaged model file ({error}); fetch or train it anew"
             ) from None
-        expected = recipe.network.weight_shapes(len(vocabulary))
-        found = {name: tensor.shape for name, tensor in tensors.items()}
-        if found != expected:
-            wrong = next(n for n in {**expected, **found} if found.get(n) != expected.get(n))
-            raise ModelFileError(
-                f"{path}: weight {wrong} has shape {found.get(wrong)}, "
-                f"the recipe asks for {expected.get(wrong)}; fetch or train it anew"
-            )
+        check_shapes(path, tensors, recipe.network.weight_shapes(len(vocabulary)))
         return cls(tensors, recipe, vocabulary, facts, novelty)
+
+
+def check_shapes(
+    path: Path, weights: Mapping[str, NDArray[Any]], expected: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Raises ModelFileError unless the `weights` of `path` have the names and shapes `expected`."""
+    found = {name: weight.shape for name, weight in weights.items()}
+    if found != expected:
+        wrong = next(n for n in {**expected, **found} if found.get(n) != expected.get(n))
+        raise ModelFileError(
+            f"{path}: weight {wrong} has shape {found.get(wrong)}, "
+            f"the recipe asks for {expected.get(wrong)}; fetch or train it anew"
+        )
 
 
 def resolve_model(path: Path | None) -> Path:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from yinshi.classify.encoder import Encoder
 from yinshi.classify.tokenizer import Tokenizer
 from yinshi.errors import ModelFileError, UsageError
-from yinshi.model_file import read_tensors, write_tensors
+from yinshi.model_file import check_shapes, read_tensors, write_tensors
 from yinshi.recipe import ClassificationRecipe
 
 FORMAT = "yinshi-classifier-1"
@@ -61,12 +61,5 @@ class ClassifierFile:
             raise ModelFileError(
                 f"{path}: damaged classifier ({error}); fetch or train it anew"
             ) from None
-        expected = recipe.classifier.weight_shapes(len(encoder), len(classes))
-        found = {name: weight.shape for name, weight in weights.items()}
-        if found != expected:
-            wrong = next(n for n in {**expected, **found} if found.get(n) != expected.get(n))
-            raise ModelFileError(
-                f"{path}: weight {wrong} has shape {found.get(wrong)}, "
-                f"the recipe asks for {expected.get(wrong)}; fetch or train it anew"
-            )
+        check_shapes(path, weights, recipe.classifier.weight_shapes(len(encoder), len(classes)))
         return cls(weights, recipe, encoder, classes, facts)
