@@ -16,7 +16,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_settings_that_are_named_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for setting in re.findall(r"--set ([\w.]+=[\w.]+)", text):
+    for setting in re.findall(r"--set (\w+\.\w+=[\w.]+)", text):
         load_recipe("report-a", [setting])  # RecipeError otherwise
     for key, value in re.findall(r"`((?:network|training|corpus)\.\w+) = ([^`]+)`", text):
         load_recipe("report-a", [f"{key}={value}"])
