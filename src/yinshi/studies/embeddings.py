@@ -32,7 +32,7 @@ LEARNT = f"{RANDOM}, tuned"
 ASKED = "日红山夜湖海月"
 NEIGHBOURS = 8
 #: The data of the full run which the sentences of the report were written about.
-READ_ON = "unread"
+READ_ON = "34c46f7acb40"
 
 
 @dataclass(frozen=True)
@@ -250,16 +250,25 @@ def write(report: Report) -> None:
 
 def _findings(report: Report) -> list[str]:
     """Numbers from the run; what is said about them was written after reading them."""
-    _, learnt, uncentred, shuffled, *_ = _names(report)
+    _, learnt, uncentred, shuffled, *more = _names(report)
     frozen, tuned = (
         {name: _perplexity(report, name, state) for name in _names(report)} for state in STATES
     )
-    return [
-        f"Frozen, the vectors learnt by word2vec give {frozen[learnt]}, random ones "
-        f"{frozen[RANDOM]}, the same in disorder {frozen[shuffled]}, and as word2vec made them "
-        f"{frozen[uncentred]}.",
-        f"Tuned, {tuned[learnt]}, {tuned[RANDOM]}, {tuned[shuffled]} and {tuned[uncentred]}.",
+    found = [
+        f"Vectors learnt by word2vec help: frozen {frozen[learnt]} against {frozen[RANDOM]} of "
+        f"random ones, tuned {tuned[learnt]} against {tuned[RANDOM]}. It is what they know that "
+        f"helps, not how long or spread they are: in disorder they are worse than random ones "
+        f"({frozen[shuffled]}, {tuned[shuffled]}).",
+        "Tuned is better than frozen wherever they come from.",
+        f"As word2vec made them, longer and off centre, they serve no worse ({frozen[uncentred]}, "
+        f"{tuned[uncentred]}).",
     ]
+    if more:
+        found.append(
+            f"Learnt on many more poems ({more[0]}) they are no better frozen "
+            f"({frozen[more[0]]}), and tuned ({tuned[more[0]]}) within the range of the others."
+        )
+    return found
 
 
 def _findings_on_neighbours(report: Report) -> list[str]:
@@ -270,7 +279,9 @@ def _findings_on_neighbours(report: Report) -> list[str]:
     learnt, drawn = (float(np.mean(cosines)) for cosines in first.values())
     return [
         f"A character and the nearest to it have a cosine of {learnt:.2f} by word2vec, and of "
-        f"{drawn:.2f} in the embedding which the network tuned, on average over these."
+        f"{drawn:.2f} in the embedding which the network tuned, on average over these. Word2vec "
+        "puts together what is spoken of together; the network, in so few epochs, what can stand "
+        "in the same place (紅 金 丹 銀; 山 溪 江 湖), among much else."
     ]
 
 

@@ -251,7 +251,7 @@ def _findings(report: Report) -> list[str]:
         f"rounding. The library is nearer ({end[library_32][0]:.1g}), since all but the layer is "
         f"the same code there. Their perplexities are {perplexity['own, float32']:.3f}, "
         f"{perplexity['library, float32']:.3f} and {perplexity['NumPy, float32']:.3f}.",
-        f"Training makes more of rounding, by a factor of some ten to a hundred, up to about step "
+        f"Training makes more of rounding, by a factor of some five to a hundred, up to about step "
         f"320 and no further: in float32 from {along[library_32][0]:.1g} to "
         f"{along[library_32][-1]:.1g} (library) and from {along[numpy_32][0]:.1g} to "
         f"{along[numpy_32][-1]:.1g} (NumPy), in bfloat16 from {along[bfloat][0]:.1g} to "
