@@ -50,7 +50,7 @@ def test_a_run_is_measured_by_its_validation_poems(tool: ModuleType, tmp_path: P
     whole = load_recipe("report-c")
     prepare([source], whole.corpus, tmp_path / "data")
     network = replace(whole.network, embedding=8, hidden=8)
-    training = replace(whole.training, epochs=2, batch_size=16, device="cpu")
+    training = replace(whole.training, epochs=2, batch_size=4, device="cpu")
     recipe = replace(whole, network=network, training=training)
     run = Run.start(recipe, tmp_path / "data", tmp_path / "run", "numpy")
     run.train()

@@ -77,6 +77,7 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             save_checkpoint(run.checkpoint, Progress(), arrays)
             run._write()
+        ranks.wait()  # until all can read it
         return run
 
     @property
