@@ -89,7 +89,7 @@ def _a(r: Record) -> str:
         "variants of a poem are on one side of the split; poems over 80 characters are cut at the "
         "end of a sentence, not hard; no pad is ever computed, so that none is learnt. The recipe "
         f"allows 100 epochs with a patience of 10. Ours was stopped after {r['epochs']}, when it "
-        "still fell by a quarter of a per cent an epoch, to leave the machine's time to the others."
+        "still fell by up to one per cent an epoch, to leave the machine's time to the others."
     )
 
 

@@ -257,7 +257,7 @@ def _findings(report: Report) -> list[str]:
     found = [
         f"Vectors learnt by word2vec help: frozen {frozen[learnt]} against {frozen[RANDOM]} of "
         f"random ones, tuned {tuned[learnt]} against {tuned[RANDOM]}. It is what they know that "
-        f"helps, not how long or spread they are: in disorder they are worse than random ones "
+        f"helps, not how long or spread they are: in disorder they are no better than random ones "
         f"({frozen[shuffled]}, {tuned[shuffled]}).",
         "Tuned is better than frozen wherever they come from.",
         f"As word2vec made them, longer and off centre, they serve no worse ({frozen[uncentred]}, "
