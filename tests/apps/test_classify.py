@@ -239,7 +239,7 @@ def test_evaluate_as_json_has_all_scores(
     assert err == "data   40 rows of 41 lines (tsv, no quoting, a header)\n"
     figures = json.loads(out)
     assert (figures["rows"], figures["unknown_rate"]) == (40, 0)
-    assert figures["model"] == str(run / "best.safetensors")
+    assert figures["models"] == [str(run / "best.safetensors")]
     assert (figures["accuracy"], figures["majority"]) == (0.95, 0.5)
     assert figures["macro_f1"] == pytest.approx(0.95)
     assert figures["confusion"] == [[19, 1], [1, 19]]

@@ -13,7 +13,7 @@ from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from yinshi.engine.text_classifier import TextClassifier as EngineClassifier
-from yinshi.nets import pooling, text_classifier
+from yinshi.nets import pooling
 from yinshi.nets.kernels.cuda_graphs import GraphedLSTM
 from yinshi.nets.lstm import LSTM
 from yinshi.nets.pooling import Packing
@@ -359,7 +359,8 @@ def test_where_dropout_acts(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append((tuple(x.shape), probability, training))
         return x
 
-    monkeypatch.setattr(text_classifier, "dropout", recorded)
+    for module in ("text_reader", "text_classifier"):
+        monkeypatch.setattr(f"yinshi.nets.{module}.dropout", recorded)
     recipe = ClassifierRecipe(
         "bilstm", 4, 3, 2, dropout=0.4, embedding_dropout=0.3, ngrams=1, buckets=17
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from yinshi.classify.scores import Scores, score
-from yinshi.classify.tables import Table, require_classes
 from yinshi.errors import DataError, MissingExtraError
+
+if TYPE_CHECKING:
+    from yinshi.classify.tables import Table
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ def baseline(train: Table, test: Table) -> Baseline:
     LinearSVC with C = 0.5. Raises DataError where `train` has one class only or no n-gram twice, or
     where `test` has a label unknown in it; MissingExtraError without scikit-learn.
     """
+    from yinshi.classify.tables import require_classes  # NumPy, not when the package is imported
+
     try:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.svm import LinearSVC

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from yinshi.classify.classifier_file import ClassifierFile
 from yinshi.classify.encoder import Encoder
 from yinshi.classify.examples import pad_texts
-from yinshi.classify.scores import Scores, score
-from yinshi.classify.tables import Table, check_labels, require_classes, stratified_split
+from yinshi.classify.predictor import Predictor
+from yinshi.classify.tables import Table, require_classes, stratified_split
 from yinshi.engine import text_classifier as engine
 from yinshi.errors import MissingExtraError, UsageError
 from yinshi.recipe import ClassificationRecipe, ClassifierRecipe, TextRecipe, TrainingRecipe
@@ -33,6 +33,14 @@ if TYPE_CHECKING:
 #: What differs from a poem network's training unless it is given.
 DEFAULTS: dict[str, Any] = {"epochs": 20, "patience": 3, "clip_norm": 1.0}
 SECTIONS = {"text": TextRecipe, "classifier": ClassifierRecipe, "training": TrainingRecipe}
+#: Likewise for a language model of texts.
+PRETRAINING: dict[str, Any] = {
+    "epochs": 6,
+    "learning_rate": 2e-3,
+    "schedule": "one-cycle",
+    "clip_norm": 1.0,
+    "dropout": 0.2,
+}
 #: Share of the training texts that is held back where no dev texts are given.
 HELD_BACK = 0.1
 BATCH_SIZE = 64
@@ -41,17 +49,46 @@ BATCH_SIZE = 64
 def recipe_of(**settings: Any) -> ClassificationRecipe:
     """A recipe from settings by their bare names, whatever their section: `hidden`, `epochs`, ….
 
-    Raises RecipeError with all faults.
+    With `pretrained` what its language model has to have is as there, unless it is given. Raises
+    RecipeError with all faults, ModelFileError where there is no language model.
     """
+    inherited = {}
+    if settings.get("pretrained", "none") != "none":
+        found = ClassifierFile.load(Path(settings["pretrained"])).recipe
+        network = {
+            name: getattr(found.classifier, name) for name in ("model", "embedding", "hidden")
+        }
+        inherited = vars(found.text) | network
     sections: dict[str, Any] = {name: {} for name in SECTIONS}
-    for key, value in (DEFAULTS | settings).items():
+    for key, value in (DEFAULTS | inherited | settings).items():
         homes = [name for name, kind in SECTIONS.items() if key in {f.name for f in fields(kind)}]
         target = sections[homes[0]] if homes else sections
         target[key] = value
     return ClassificationRecipe.from_dict(sections, name="of the settings")
 
 
-class TextClassifier:
+def pretrain(
+    texts: Sequence[str],
+    folder: str | Path,
+    watch: Watch = lambda loop, record: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    **settings: Any,
+) -> None:
+    """Train a language model of `texts` in `folder`, for `TextClassifier(pretrained=folder)`.
+
+    It learns to tell the next token and, if the classifier reads both ways, the one before.
+    `settings` are as of `TextClassifier`; an interrupted training goes on. Raises DataError (fewer
+    than two texts, no frequent word), MissingExtraError without PyTorch, TrainingError.
+    """
+    recipe = recipe_of(**PRETRAINING | settings)
+    try:
+        from yinshi.classify.pretraining import PretrainingRun
+    except ImportError:
+        raise MissingExtraError("pretraining a classifier", "train") from None
+    PretrainingRun.start_or_resume(recipe, texts, Path(folder)).fit(watch, should_stop)
+
+
+class TextClassifier(Predictor):
     """A classifier of texts: `fit` it, or `load` one.
 
     `settings` are fields of TextRecipe, ClassifierRecipe and TrainingRecipe (recipe.py).
@@ -64,8 +101,12 @@ class TextClassifier:
     @classmethod
     def load(cls, path: str | Path) -> TextClassifier:
         """The classifier in the file or the run's folder `path`; raises ModelFileError."""
-        path = Path(path)
-        file = ClassifierFile.load(path / "best.safetensors" if path.is_dir() else path)
+        file = ClassifierFile.load(Path(path))
+        if not file.classes:
+            raise UsageError(
+                f"{path}: found a language model of texts, which knows no classes yet; "
+                "train a classifier that begins with it"
+            )
         classifier = cls()
         classifier.recipe, classifier._file = file.recipe, file
         return classifier
@@ -129,16 +170,6 @@ class TextClassifier:
             lengths = np.array([len(encoded[i]) for i in rows])
             found[rows] = network.probabilities(pad_texts([encoded[i] for i in rows]), lengths)
         return found
-
-    def predict(self, texts: Sequence[str]) -> list[str]:
-        """The likeliest class of each text."""
-        return [self.classes[i] for i in self.predict_proba(texts).argmax(axis=1)]
-
-    def evaluate(self, test: Table) -> Scores:
-        """Its answers to `test` against the labels there; raises DataError for a label that it
-        does not know."""
-        check_labels(test, self.classes)
-        return score(test.labels, self.predict(test.texts))
 
     def _trained(self) -> ClassifierFile:
         if self._file is None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from yinshi.classify.encoder import Encoder
 from yinshi.classify.tokenizer import Tokenizer
 from yinshi.errors import ModelFileError, UsageError
-from yinshi.model_file import check_shapes, read_tensors, write_tensors
+from yinshi.model_file import BEST, check_shapes, read_tensors, write_tensors
 from yinshi.recipe import ClassificationRecipe
 
 FORMAT = "yinshi-classifier-1"
@@ -23,7 +23,7 @@ FORMAT = "yinshi-classifier-1"
 class ClassifierFile:
     """All that is needed to classify a text.
 
-    classes     in the order of the network's answers
+    classes     in the order of the network's answers; none where it has only been pretrained
     facts       what is known of its training, for people
     """
 
@@ -49,7 +49,9 @@ class ClassifierFile:
 
     @classmethod
     def load(cls, path: Path) -> ClassifierFile:
-        """Raises ModelFileError where `path` is no classifier, or not a whole one."""
+        """That in the file or the run's folder `path`; raises ModelFileError where there is none,
+        or not a whole one."""
+        path = path / BEST if path.is_dir() else path
         weights, header = read_tensors(path, FORMAT)
         try:
             recipe = ClassificationRecipe.from_dict(dict(header["recipe"]), name=str(path))
@@ -61,5 +63,7 @@ class ClassifierFile:
             raise ModelFileError(
                 f"{path}: damaged classifier ({error}); fetch or train it anew"
             ) from None
-        check_shapes(path, weights, recipe.classifier.weight_shapes(len(encoder), len(classes)))
+        network, V = recipe.classifier, len(encoder)
+        shapes = network.weight_shapes(V, len(classes)) if classes else network.pretrained_shapes(V)
+        check_shapes(path, weights, shapes)
         return cls(weights, recipe, encoder, classes, facts)

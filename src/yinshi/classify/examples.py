@@ -15,10 +15,10 @@ from yinshi.corpus.batches import Batch
 
 @dataclass(frozen=True)
 class Example:
-    """One text: its tokens' ids (n,), and the number of its class."""
+    """One text: its tokens' ids (n,), and the number of its class, where it is known."""
 
     ids: Ids
-    label: int
+    label: int | None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -34,13 +34,15 @@ def examples_of(table: Table, encoder: Encoder, classes: Sequence[str]) -> list[
 
 
 def collate(examples: Sequence[Example], indices: NDArray[np.int64]) -> Batch:
-    """The examples at `indices` as one batch, its targets the classes (B,)."""
+    """The examples at `indices` as one batch: its targets are the classes (B,), or the tokens
+    themselves (T, B) where there are none."""
     chosen = [examples[i] for i in indices]
     lengths = np.array([len(example) for example in chosen])
     order = np.argsort(-lengths, kind="stable")
     inputs = pad_texts([chosen[i].ids for i in order])
-    labels = np.array([chosen[i].label for i in order], dtype=np.int32)
-    return Batch(inputs, labels, lengths[order], np.asarray(indices)[order])
+    labels = [chosen[i].label for i in order]
+    targets = inputs if None in labels else np.array(labels, dtype=np.int32)
+    return Batch(inputs, targets, lengths[order], np.asarray(indices)[order])
 
 
 def pad_texts(texts: Sequence[Ids]) -> Ids:

@@ -1,17 +1,9 @@
-"""A classifier's training: the project's loop, in a folder like that of any run.
-
-run.json            what is trained on what: with another recipe or other texts it is another run
-metrics.jsonl       see training/metrics.py; `error` is the share of wrong answers on the dev texts
-last.safetensors    the checkpoint
-best.safetensors    the classifier of the best epoch: that with the fewest errors
-"""
+"""A classifier's training; `error` in its metrics is the share of wrong answers on dev."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from yinshi import __version__
-from yinshi.atomic import write_atomically
 from yinshi.classify.classifier_file import ClassifierFile
 from yinshi.classify.encoder import SPECIALS, Encoder
-from yinshi.classify.examples import collate, examples_of
+from yinshi.classify.examples import Example, collate, examples_of
 from yinshi.classify.tables import Table
+from yinshi.classify.text_run import TextRun
 from yinshi.corpus.batches import evaluation_batches
 from yinshi.corpus.vectors import WordVectors, read_vectors, train_vectors
 from yinshi.engine.initializers import initial_weights
@@ -32,13 +23,10 @@ from yinshi.errors import TrainingError
 from yinshi.nets.learner import TorchLearner
 from yinshi.nets.text_classifier import TextClassifier
 from yinshi.recipe import ClassificationRecipe
-from yinshi.training.checkpoints import Progress, load_checkpoint, save_checkpoint, weights_in
 from yinshi.training.distributed import Ranks
-from yinshi.training.loop import Learner, Loop, Measure, Watch
-from yinshi.training.metrics import Metrics
+from yinshi.training.loop import Learner, Measure
 from yinshi.training.starting_weights import Weights, put_vectors
 
-BEST, LAST = "best.safetensors", "last.safetensors"
 BATCH_SIZE = 128
 
 
@@ -60,116 +48,71 @@ class ClassifierLearner(TorchLearner):
 
 
 @dataclass(frozen=True)
-class ClassifierRun:
-    """One training on `train` in `folder`, the best epoch by `dev`. `notes` are for people."""
+class ClassifierRun(TextRun):
+    """One training on `train`; the best epoch is that with the fewest errors on `dev`.
 
-    folder: Path
-    recipe: ClassificationRecipe
+    `pretrained` is what the recipe's `pretrained` names.
+    """
+
     train: Table
     dev: Table
-    encoder: Encoder
-    notes: tuple[str, ...] = ()
+    pretrained: ClassifierFile | None
+
+    criterion = "error"
 
     @classmethod
     def start_or_resume(
-        cls, recipe: ClassificationRecipe, train: Table, dev: Table, folder: Path
+        cls,
+        recipe: ClassificationRecipe,
+        train: Table,
+        dev: Table,
+        folder: Path,
+        local_rank: int = 0,
     ) -> ClassifierRun:
         """The run in `folder`, or a new one if nothing is there; refuses another's folder."""
-        encoder = Encoder.of(recipe.text, train.texts)
-        run = cls(folder, recipe, train, dev, encoder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            if run._found() != run._asked():
-                raise TrainingError(
-                    f"{folder}: found something other than this very training there; "
-                    "choose another --out"
-                )
-            return run
-        weights, notes = run._starting_weights()
-        folder.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(folder / LAST, Progress(), run._learner(weights).state())
-        write_atomically(folder / "run.json", json.dumps(run._asked(), indent=2).encode())
-        return cls(folder, recipe, train, dev, encoder, tuple(notes))
+        pretrained = load_pretrained(recipe)
+        encoder = pretrained.encoder if pretrained else Encoder.of(recipe.text, train.texts)
+        run = cls(folder, recipe, encoder, local_rank, (), train, dev, pretrained)
+        return run.started_or_resumed()
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.train.classes
 
-    @property
-    def best(self) -> Path:
-        return self.folder / BEST
-
-    def fit(
-        self,
-        watch: Watch = lambda loop, record: None,
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> ClassifierFile:
-        """Train from the checkpoint on; the best epoch's classifier. Raises `loop.Stopped` after
-        `should_stop`, DivergedError on NaN."""
-        progress, arrays = load_checkpoint(self.folder / LAST)
-        learner = self._learner(weights_in(arrays))
-        learner.load_state(arrays)
-        metrics = Metrics(self.folder, progress.metrics_bytes)
-        loop = self._loop(learner, metrics, progress, watch, should_stop)
-        try:
-            loop.run()
-        finally:
-            metrics.close()
-        return ClassifierFile.load(self.best)
-
-    def _loop(
-        self,
-        learner: ClassifierLearner,
-        metrics: Metrics,
-        progress: Progress,
-        watch: Watch,
-        should_stop: Callable[[], bool],
-    ) -> Loop:
+    def _examples(self) -> tuple[list[Example], list[Example]]:
         train, dev = (examples_of(t, self.encoder, self.classes) for t in (self.train, self.dev))
+        return train, dev
 
-        def save_model(name: str, progress: Progress, figures: Mapping[str, float]) -> None:
-            facts = {
-                "dev_error": figures["error"],
-                "epochs": progress.epoch,
-                "seconds": round(progress.seconds, 1),
-                "yinshi": __version__,
-            }
-            weights = learner.weights()
-            file = ClassifierFile(weights, self.recipe, self.encoder, self.classes, facts)
-            file.save(self.folder / f"{name}.safetensors")
-
-        return Loop(
-            learner=learner,
-            training=self.recipe.training,
-            train=train,
-            measure=errors_on(dev, learner),
-            checkpoint=self.folder / LAST,
-            metrics=metrics,
-            progress=progress,
-            save_model=save_model,
-            watch=watch,
-            should_stop=should_stop,
-            collate=collate,
-            criterion="error",
-        )
+    def _content(self) -> dict[str, tuple[Sequence[str], ...]]:
+        return {
+            "train": (self.train.texts, self.train.labels),
+            "dev": (self.dev.texts, self.dev.labels),
+        }
 
     def _learner(self, weights: Weights) -> ClassifierLearner:
-        training = self.recipe.training
-
         def build() -> TextClassifier:
             sizes = len(self.encoder), len(self.classes)
-            return TextClassifier(self.recipe.classifier, *sizes, training.backend)
+            return TextClassifier(self.recipe.classifier, *sizes, self.training.backend)
 
-        return ClassifierLearner(build, training, weights)
+        return ClassifierLearner(build, self.training, weights, local_rank=self.local_rank)
+
+    def _measure(self, dev: Sequence[Example], learner: TorchLearner) -> Measure:
+        assert isinstance(learner, ClassifierLearner)
+        return errors_on(dev, learner)
 
     def _starting_weights(self) -> tuple[Weights, list[str]]:
-        """Drawn; the n-grams have no vote yet. The embedding's rows are word vectors where the
-        recipe asks for some."""
-        classifier, training = self.recipe.classifier, self.recipe.training
+        """Drawn; the n-grams have no vote yet. Then the pretrained weights or, in the embedding's
+        rows, word vectors, where the recipe asks for some."""
+        classifier = self.recipe.classifier
         shapes = classifier.weight_shapes(len(self.encoder), len(self.classes))
-        rng = np.random.default_rng(training.seed)
+        rng = np.random.default_rng(self.training.seed)
         weights: Weights = dict(initial_weights(shapes, classifier.hidden, rng))
         if classifier.ngrams:
             weights["ngrams.weight"][:] = 0
+        if self.pretrained:
+            weights |= {name: w.copy() for name, w in self.pretrained.weights.items()}
+            epochs = self.pretrained.facts["epochs"]
+            return weights, [f"begins with {classifier.pretrained}, pretrained {epochs} epochs"]
         if classifier.vectors == "random":
             return weights, []
         note = put_vectors(
@@ -186,26 +129,37 @@ class ClassifierRun:
         if classifier.vectors != "word2vec":
             return read_vectors(Path(classifier.vectors), frozenset(self.encoder.words))
         texts = [self.encoder.tokens(text) for text in self.train.texts]
-        return train_vectors(texts, classifier.embedding, self.recipe.training.seed)
-
-    def _asked(self) -> dict[str, Any]:
-        """The recipe only names the files with words; their contents count too."""
-        encoder = self.encoder
-        return {
-            "recipe": json.loads(json.dumps(self.recipe.to_dict())),
-            "train": _hash(self.train.texts, self.train.labels),
-            "dev": _hash(self.dev.texts, self.dev.labels),
-            "words": _hash(encoder.words, encoder.tokenizer.words, sorted(encoder.stop_words)),
-        }
-
-    def _found(self) -> dict[str, Any] | None:
-        try:
-            return dict(json.loads((self.folder / "run.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            return None
+        return train_vectors(texts, classifier.embedding, self.training.seed)
 
 
-def errors_on(examples: list[Any], learner: ClassifierLearner) -> Measure:
+def load_pretrained(recipe: ClassificationRecipe) -> ClassifierFile | None:
+    """What `recipe.classifier.pretrained` names, if it fits: raises TrainingError if not."""
+    name = recipe.classifier.pretrained
+    if name == "none":
+        return None
+    file = ClassifierFile.load(Path(name))
+    if file.classes:
+        raise TrainingError(
+            f"{name}: found a classifier there, expected what `yinshi classify pretrain` wrote"
+        )
+    ours, theirs = _must_agree(recipe), _must_agree(file.recipe)
+    for setting, value in ours.items():
+        if value != theirs[setting]:
+            raise TrainingError(
+                f"{name}: pretrained with {setting} {theirs[setting]}, expected {value}; leave "
+                f"{setting} as it was there, or pretrain anew"
+            )
+    return file
+
+
+def _must_agree(recipe: ClassificationRecipe) -> dict[str, Any]:
+    """The settings that a classifier has in common with what it begins with."""
+    network = recipe.classifier
+    sizes = {"embedding": network.embedding, "hidden": network.hidden}
+    return asdict(recipe.text) | {"model": network.model.split("-")[0]} | sizes
+
+
+def errors_on(examples: Sequence[Example], learner: ClassifierLearner) -> Measure:
     """Nats a text and the share of wrong answers of all `examples`."""
 
     def measure(_: Learner, ranks: Ranks) -> dict[str, float]:
@@ -220,7 +174,3 @@ def errors_on(examples: list[Any], learner: ClassifierLearner) -> Measure:
         return {"nats": mean, "perplexity": float(np.exp(mean)), "error": wrong / len(examples)}
 
     return measure
-
-
-def _hash(*lists: Sequence[str]) -> str:
-    return hashlib.sha256(json.dumps(lists, ensure_ascii=True).encode()).hexdigest()

@@ -18,6 +18,7 @@ from yinshi.recipe import TrainingRecipe
 if TYPE_CHECKING:
     from yinshi.nets.language_model import LanguageModel
     from yinshi.nets.text_classifier import TextClassifier
+    from yinshi.nets.text_language_model import TextLanguageModel
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -32,7 +33,7 @@ class TorchLearner:
 
     def __init__(
         self,
-        build: Callable[[], LanguageModel | TextClassifier],
+        build: Callable[[], LanguageModel | TextClassifier | TextLanguageModel],
         training: TrainingRecipe,
         weights: Mapping[str, NDArray[Any]],
         rank: int = 0,

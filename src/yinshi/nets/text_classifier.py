@@ -15,21 +15,19 @@ from torch.nn import functional
 
 from yinshi.nets import pooling
 from yinshi.nets.dropout import dropout
-from yinshi.nets.kernels.cuda_graphs import GraphedLSTM
-from yinshi.nets.lstm import LSTM
 from yinshi.nets.pooling import Packing
+from yinshi.nets.text_reader import TextReader
 from yinshi.recipe import ClassifierRecipe
 
 #: Odd, so that no factor of it is lost where the number of buckets is a power of two.
 MULTIPLIER = 1_000_003
 
 
-class TextClassifier(nn.Module):
+class TextClassifier(TextReader):
     """P(class | text), for texts side by side.
 
-    Parameters carry the names and shapes of `ClassifierRecipe.weight_shapes`. `backend` "own" is
-    our LSTM, "library" PyTorch's; an RNN is always PyTorch's. Each layer and direction is a module
-    of its own. Every text has at least one token.
+    Parameters carry the names and shapes of `ClassifierRecipe.weight_shapes`. Every text has at
+    least one token.
     """
 
     def __init__(
@@ -39,17 +37,8 @@ class TextClassifier(nn.Module):
         classes: int,
         backend: str = "own",
     ) -> None:
-        super().__init__()
-        self.recipe = classifier
-        self.directions = 2 if classifier.model.startswith("bi") else 1
+        super().__init__(classifier, vocabulary_size, classifier.layers, backend)
         width = classifier.hidden * self.directions
-        inputs = [classifier.embedding] + [width] * (classifier.layers - 1)
-        self.embedding = nn.Embedding(vocabulary_size, classifier.embedding)
-        self.forwards, self.backwards = (
-            nn.ModuleList(_layer(classifier, size, backend) for size in sizes)
-            for sizes in (inputs, inputs if self.directions == 2 else [])
-        )
-        self._graphed = {m: GraphedLSTM(m) for m in self.modules() if isinstance(m, LSTM)}
         if classifier.pooling == "attention":
             self.attention = nn.Linear(width, width)
             self.context = nn.Parameter(torch.randn(width) * width**-0.5)
@@ -68,11 +57,7 @@ class TextClassifier(nn.Module):
     def logits(self, inputs: Tensor, alive: Sequence[int]) -> Tensor:
         """(B, C), of at least float32, of the tokens `inputs` (N,)."""
         recipe, packing = self.recipe, Packing(alive, inputs.device)
-        vectors = self.embedding(inputs)
-        if self.training:  # a token is there or is not: one number for all of its vector
-            tokens = vectors.new_ones(len(vectors), 1)
-            vectors = vectors * dropout(tokens, recipe.embedding_dropout, True)
-        pooled = self._pool(self._recurrence(vectors, packing), packing)
+        pooled = self._pool(self._recurrence(self.vectors(inputs), packing), packing)
         pooled = dropout(pooled, recipe.dropout, self.training)
         with torch.autocast(inputs.device.type, enabled=False):  # small, and what is compared
             logits: Tensor = self.output(pooled.to(self.output.weight.dtype))
@@ -83,21 +68,12 @@ class TextClassifier(nn.Module):
         for depth, forwards in enumerate(self.forwards):
             if depth:
                 rows = dropout(rows, self.recipe.dropout, self.training)
-            hidden = self._run(forwards, rows, packing)
+            hidden = self.run(forwards, rows, packing)
             if self.directions == 2:
-                back = self._run(self.backwards[depth], packing.mirror(rows), packing)
+                back = self.run(self.backwards[depth], packing.mirror(rows), packing)
                 hidden = torch.cat([hidden, packing.mirror(back)], dim=1)
             rows = hidden
         return rows
-
-    def _run(self, layer: nn.Module, rows: Tensor, packing: Packing) -> Tensor:
-        """rows (N, I) → (N, H), from the zero state."""
-        if isinstance(layer, LSTM) and rows.device.type == "cpu":
-            state = layer.zero_state(rows, packing.shape[1])
-            return layer.packed(rows, packing.alive, state)[0]
-        padded = packing.pad(rows)
-        outputs = self._graphed[layer](padded) if isinstance(layer, LSTM) else layer(padded)[0]
-        return packing.pack(outputs)
 
     def _pool(self, hidden: Tensor, packing: Packing) -> Tensor:
         """(N, D) → (B, D).
@@ -149,12 +125,3 @@ def runs(inputs: Tensor, packing: Packing, n: int, buckets: int) -> tuple[Tensor
         found.append(hashes)
         texts.append(packing.texts[ends])
     return torch.cat(found), torch.cat(texts)
-
-
-def _layer(classifier: ClassifierRecipe, inputs: int, backend: str) -> nn.Module:
-    """One layer of one direction, (N, inputs) → (N, H)."""
-    if classifier.model == "rnn":
-        return nn.RNN(inputs, classifier.hidden)
-    if backend == "own":
-        return LSTM(inputs, classifier.hidden, keep_gates=False)
-    return nn.LSTM(inputs, classifier.hidden)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -74,12 +74,12 @@ class Learner(Protocol):
 Measure = Callable[[Learner, Ranks], dict[str, float]]
 
 
-def perplexity_on(poems: Sequence[Ids], batch_size: int) -> Measure:
-    """Nats per token of all `poems`, and what that makes in perplexity."""
+def perplexity_on(examples: Sequence[Sized], batch_size: int, collate: Collate = pad) -> Measure:
+    """Nats per token of all `examples`, and what that makes in perplexity."""
 
     def measure(learner: Learner, ranks: Ranks) -> dict[str, float]:
         nats, tokens = 0.0, 0
-        for number, batch in enumerate(evaluation_batches(poems, batch_size)):
+        for number, batch in enumerate(evaluation_batches(examples, batch_size, collate)):
             tokens += batch.tokens
             if number % ranks.size == ranks.rank:
                 nats += float(learner.evaluate_batch(batch.inputs, batch.targets, batch.lengths))
