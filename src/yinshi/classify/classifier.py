@@ -91,7 +91,7 @@ def pretrain(
 class TextClassifier(Predictor):
     """A classifier of texts: `fit` it, or `load` one.
 
-    `settings` are fields of TextRecipe, ClassifierRecipe and TrainingRecipe (recipe.py).
+    `settings` are fields of TextRecipe, ClassifierRecipe and TrainingRecipe (recipe/).
     """
 
     def __init__(self, **settings: Any) -> None:
