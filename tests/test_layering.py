@@ -69,6 +69,7 @@ ALLOWED = {
         "engine",
         "training",
         "evaluation",
+        "classify",
         "model_file",
     ],
 }

@@ -13,7 +13,7 @@ import pytest
 from yinshi.corpus.dataset import Dataset
 from yinshi.recipe import Recipe
 from yinshi.studies.report import Record, Report
-from yinshi.studies.trials import Trial, Trials, draw_sample
+from yinshi.studies.trials import PoemTrial, Trials, draw_sample
 from yinshi.training.loop import Loop
 from yinshi.training.metrics import read_metrics
 from yinshi.training.run import Run
@@ -44,9 +44,9 @@ def recipe_of(**training: object) -> Recipe:
     )
 
 
-def trials_of(data: Dataset, count: int, **training: object) -> list[Trial]:
+def trials_of(data: Dataset, count: int, **training: object) -> list[PoemTrial]:
     return [
-        Trial(f"seed {seed}", recipe_of(seed=seed, **training), data.folder, "numpy")
+        PoemTrial(f"seed {seed}", recipe_of(seed=seed, **training), data.folder, "numpy")
         for seed in range(count)
     ]
 
@@ -137,7 +137,7 @@ def test_an_interrupted_trial_goes_on(data: Dataset, report: Report, tmp_path: P
         if record["kind"] == "validation":
             raise KeyboardInterrupt
 
-    broken = Trial(trial.name, trial.recipe, trial.data, "numpy", interrupt)
+    broken = PoemTrial(trial.name, trial.recipe, trial.data, "numpy", interrupt)
     with pytest.raises(KeyboardInterrupt):
         Trials(report).run([broken])
     begun = read_metrics(report.unfinished / trial.name)
@@ -176,7 +176,7 @@ from pathlib import Path
 from yinshi.corpus.dataset import Dataset
 from yinshi.recipe import Recipe
 from yinshi.studies.report import Report
-from yinshi.studies.trials import Trial, Trials
+from yinshi.studies.trials import PoemTrial, Trials
 
 data, out = map(Path, sys.argv[1:])
 said = []
@@ -185,7 +185,7 @@ network = {"embedding": 3, "hidden": 4}
 recipes = [
     Recipe.from_dict({"network": network, "training": {"epochs": 1, "seed": n}}) for n in range(3)
 ]
-trials = [Trial(f"seed {n}", recipe, data, "numpy") for n, recipe in enumerate(recipes)]
+trials = [PoemTrial(f"seed {n}", recipe, data, "numpy") for n, recipe in enumerate(recipes)]
 outcomes = Trials(report).run(trials)
 print(len(said), *(f"{o.perplexity:.6f}" for o in outcomes))
 """
@@ -214,7 +214,7 @@ def test_training_begins_with_the_starting_weights(data: Dataset, report: Report
             "training": {"optimizer": "sgd", "learning_rate": 1e-30, "epochs": 1, "seed": 5},
         }
     )
-    [outcome] = Trials(report).run([Trial("still", recipe, data.folder, "numpy")])
+    [outcome] = Trials(report).run([PoemTrial("still", recipe, data.folder, "numpy")])
     expected, _ = starting_weights(recipe, data)
     weights = outcome.model().weights
     assert weights.keys() == expected.keys()
@@ -224,7 +224,7 @@ def test_training_begins_with_the_starting_weights(data: Dataset, report: Report
 
 def test_a_watch_may_add_to_the_metrics(data: Dataset, report: Report) -> None:
     [trial] = trials_of(data, 1)
-    watched = Trial("watched", trial.recipe, trial.data, "numpy", note_the_epoch)
+    watched = PoemTrial("watched", trial.recipe, trial.data, "numpy", note_the_epoch)
     [outcome] = Trials(report).run([watched])
     assert outcome.select("note") == [{"kind": "note", "of": 1}, {"kind": "note", "of": 2}]
     json.dumps(outcome.records)

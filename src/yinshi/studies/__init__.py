@@ -6,7 +6,8 @@ A study is a module with a function
 
 which trains and measures, adds what it finds to `report.records`, and ends with `write(report)`,
 which makes the README and its figures of the records alone. With `quick` it does all of that in
-miniature. `report.py` is the folder which is written, `trials.py` the trainings, which resume.
+miniature. The data are prepared poems; those of `classify` are texts with labels, `LabelledData`.
+`report.py` is the folder which is written, `trials.py` the trainings, which resume.
 """
 
 from __future__ import annotations
@@ -19,4 +20,5 @@ STUDIES = {
     "own-versus-library": "Do our layer, PyTorch's and the NumPy engine learn the same?",
     "embeddings": "What do word vectors learnt beforehand bring?",
     "size": "What do more units, wider embeddings and more layers bring?",
+    "classify": "Tokenizer, stop words, vectors, model: which of them tells classes apart?",
 }

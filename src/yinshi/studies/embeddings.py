@@ -21,7 +21,7 @@ from yinshi.model_file import ModelFile
 from yinshi.recipe import Recipe
 from yinshi.studies.character_map import CharacterMap, check_scikit_learn, place
 from yinshi.studies.report import COLOURS, Report, table
-from yinshi.studies.trials import Trial, Trials
+from yinshi.studies.trials import PoemTrial, Trials
 from yinshi.studies.vector_sources import RANDOM, Source, SourceFolder, mean_length, name_of
 from yinshi.training.starting_weights import starting_weights
 
@@ -123,7 +123,7 @@ def _train(
         for seed in range(size.seeds)
     }
     planned = [
-        Trial(f"{name}, {state}, seed {seed}", recipe, sample.folder)
+        PoemTrial(f"{name}, {state}, seed {seed}", recipe, sample.folder)
         for (name, state, seed), recipe in runs.items()
     ]
     outcomes = dict(zip(runs, trials.run(planned), strict=True))

@@ -18,7 +18,7 @@ from yinshi.engine.jacobians import norm_bound
 from yinshi.recipe import Recipe
 from yinshi.studies.poem_jacobians import HOMEWORK, STATE, H, Ids, jacobian_norms, lstm_on
 from yinshi.studies.report import Record, Report, table
-from yinshi.studies.trials import Trial, Trials
+from yinshi.studies.trials import PoemTrial, Trials
 from yinshi.training.starting_weights import starting_weights
 
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -72,7 +72,7 @@ def run(data: Dataset, quick: bool, report: Report, trials: Trials) -> None:
     tokens = [sample.vocabulary.encode(poem) for poem in poems]
     recipes = {name: recipe_of(network, size) for name, network in NETWORKS.items()}
     outcomes = trials.run(
-        [Trial(name, recipe, sample.folder, "numpy") for name, recipe in recipes.items()]
+        [PoemTrial(name, recipe, sample.folder, "numpy") for name, recipe in recipes.items()]
     )
     for (name, recipe), outcome in zip(recipes.items(), outcomes, strict=True):
         cell = recipe.network.cell

@@ -20,7 +20,7 @@ from yinshi.engine.cells import Array
 from yinshi.evaluation.ngram import unigram_nats
 from yinshi.recipe import Recipe
 from yinshi.studies.report import COLOURS, Record, Report, table
-from yinshi.studies.trials import Trial, Trials
+from yinshi.studies.trials import PoemTrial, Trials
 from yinshi.training.loop import Loop
 from yinshi.training.starting_weights import starting_weights
 
@@ -75,7 +75,7 @@ def run(data: Dataset, quick: bool, report: Report, trials: Trials) -> None:
     runs = [(name, COMPARED[name], seed) for name in COMPARED for seed in range(size.seeds)]
     runs += [(name, changes, 0) for name, changes in BREAKING.items()]
     planned = [
-        Trial(
+        PoemTrial(
             f"{name.replace('/', ' by ')}, seed {seed}",
             recipe_of(changes, size, seed),
             sample.folder,

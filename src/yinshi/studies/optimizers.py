@@ -16,7 +16,7 @@ from yinshi.evaluation.ngram import unigram_nats
 from yinshi.recipe import Recipe
 from yinshi.studies.optimizer_report import PADDED, SHARED_RATE, best_rate, write
 from yinshi.studies.report import Report
-from yinshi.studies.trials import Outcome, Trial, Trials
+from yinshi.studies.trials import Outcome, PoemTrial, Trials
 
 #: What each changes in the recipe's training. AdamW's weight decay is PyTorch's default.
 OPTIMIZERS: dict[str, dict[str, Any]] = {
@@ -93,7 +93,7 @@ def train(
 ) -> dict[Setting, Outcome]:
     """Train them; each adds a record with its curves."""
     planned = [
-        Trial(f"{s.optimizer}, {s.rate:g}, seed {s.seed}", recipe_of(s, size), sample.folder)
+        PoemTrial(f"{s.optimizer}, {s.rate:g}, seed {s.seed}", recipe_of(s, size), sample.folder)
         for s in settings
     ]
     outcomes = dict(zip(settings, trials.run(planned), strict=True))

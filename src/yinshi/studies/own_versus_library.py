@@ -18,7 +18,7 @@ from yinshi.corpus.dataset import Dataset
 from yinshi.engine.cells import Array
 from yinshi.recipe import Recipe
 from yinshi.studies.report import COLOURS, Record, Report, table
-from yinshi.studies.trials import Outcome, Trial, Trials
+from yinshi.studies.trials import Outcome, PoemTrial, Trials
 from yinshi.training.checkpoints import load_checkpoint
 from yinshi.training.loop import Loop
 from yinshi.training.run import Engine
@@ -106,7 +106,7 @@ def run(data: Dataset, quick: bool, report: Report, trials: Trials) -> None:
     recipes = {name: recipe_of(arm, size) for name, arm in ARMS.items()}
     outcomes = trials.run(
         [
-            Trial(name, recipes[name], sample.folder, arm.engine, watch_weights)
+            PoemTrial(name, recipes[name], sample.folder, arm.engine, watch_weights)
             for name, arm in ARMS.items()
         ]
     )

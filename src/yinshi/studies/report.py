@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from yinshi.atomic import write_atomically
 from yinshi.errors import MissingExtraError, UsageError
@@ -24,14 +24,23 @@ from yinshi.errors import MissingExtraError, UsageError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from yinshi.corpus.dataset import Dataset
-
 Record = dict[str, Any]
 
 #: Told apart by the colour-blind too (Okabe & Ito 2008).
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#7F7F7F", "#000000")
 SUFFIXES = {".md", ".jsonl", ".svg", ".png"}
 UNFINISHED = "unfinished"
+
+
+class Data(Protocol):
+    """What a study is run on, as far as its report tells of it."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def hash(self) -> str:
+        """Tells it from any other."""
 
 
 class Report:
@@ -48,7 +57,7 @@ class Report:
         self,
         folder: Path,
         name: str,
-        data: Dataset,
+        data: Data,
         quick: bool,
         say: Callable[[str], None] = lambda line: None,
         overwrite: bool = False,

@@ -18,7 +18,7 @@ from yinshi.corpus.dataset import Dataset
 from yinshi.evaluation.evaluate import token_nats
 from yinshi.recipe import Recipe
 from yinshi.studies.report import COLOURS, Record, Report, table
-from yinshi.studies.trials import Outcome, Trial, Trials
+from yinshi.studies.trials import Outcome, PoemTrial, Trials
 
 
 class Network(NamedTuple):
@@ -69,7 +69,7 @@ def run(data: Dataset, quick: bool, report: Report, trials: Trials) -> None:
     sample = trials.sample(data, size.train, size.validation)
     recipes = {network: recipe_of(network, size) for network in NETWORKS}
     outcomes = trials.run(
-        [Trial(str(network), recipe, sample.folder) for network, recipe in recipes.items()]
+        [PoemTrial(str(network), recipe, sample.folder) for network, recipe in recipes.items()]
     )
     V = len(sample.vocabulary)
     for (network, recipe), outcome in zip(recipes.items(), outcomes, strict=True):

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -43,11 +43,30 @@ def ignore(loop: Loop, record: Record) -> None:
     """A watch that looks away."""
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One training.
+class Trial(Protocol):
+    """One training. It may be carried to another process."""
 
-    name     its folder, distinct within the study
+    @property
+    def name(self) -> str:
+        """Its folder, distinct within the study."""
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What an outcome found in its folder must have been asked for, to be this trial's."""
+
+    def train(self, folder: Path, place: int) -> None:
+        """Train in `folder` to the end, from where it was left, on the GPU numbered `place` if
+        there is one; raises DivergedError."""
+
+    def told(self, outcome: Outcome) -> str:
+        """What came of it, in a few words."""
+
+
+@dataclass(frozen=True)
+class PoemTrial:
+    """A poem network's training.
+
+    name     see `Trial`
     data     a prepared folder
     watch    sees every line of metrics, and may append lines of its own to `loop.metrics`; a
              module's function, since it may run in another process
@@ -61,10 +80,24 @@ class Trial:
 
     @cached_property
     def asked(self) -> dict[str, Any]:
-        """What an outcome found in its folder must have been asked for, to be this trial's."""
         data = Dataset.load(self.data)
         recipe = replace(self.recipe, corpus=data.options)
         return Run(Path(), recipe, self.data, data.hash, self.engine).asked
+
+    def train(self, folder: Path, place: int) -> None:
+        self._begin_or_resume(folder, place).train(self.watch)
+
+    def told(self, outcome: Outcome) -> str:
+        return f"validation perplexity {outcome.perplexity:.2f}"
+
+    def _begin_or_resume(self, folder: Path, place: int) -> Run:
+        here = Ranks(local_rank=place)
+        if (folder / "run.json").exists():
+            run = replace(Run.resume(folder, here), data=self.data)
+            if run.asked == self.asked:
+                return run
+        shutil.rmtree(folder, ignore_errors=True)
+        return Run.start(self.recipe, self.data, folder, self.engine, here)
 
 
 @dataclass(frozen=True)
@@ -121,7 +154,7 @@ class Trials:
         for number, trial in enumerate(self._train(mine), start=1):
             outcome = self._finished(trial)
             assert outcome
-            told = outcome.diverged or f"validation perplexity {outcome.perplexity:.2f}"
+            told = outcome.diverged or trial.told(outcome)
             self.report.say(f"{trial.name}: {told} ({number} of {len(mine)})")
         return [self._awaited(trial) for trial in trials]
 
@@ -180,23 +213,13 @@ def _settle(places: Any) -> None:
 
 def conduct(trial: Trial, folder: Path, place: int | None = None) -> None:
     """Train `trial` in `folder`, from where it was left; divergence is an outcome too."""
-    run, diverged = _begin_or_resume(trial, folder, _place if place is None else place), None
+    diverged = None
     try:
-        run.train(trial.watch)
+        trial.train(folder, _place if place is None else place)
     except DivergedError as error:
         diverged = str(error)
     content = json.dumps({"asked": trial.asked, "diverged": diverged}, ensure_ascii=False)
     write_atomically(folder / OUTCOME, content.encode())
-
-
-def _begin_or_resume(trial: Trial, folder: Path, place: int) -> Run:
-    here = Ranks(local_rank=place)
-    if (folder / "run.json").exists():
-        run = replace(Run.resume(folder, here), data=trial.data)
-        if run.asked == trial.asked:
-            return run
-    shutil.rmtree(folder, ignore_errors=True)
-    return Run.start(trial.recipe, trial.data, folder, trial.engine, here)
 
 
 @contextmanager
