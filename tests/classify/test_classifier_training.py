@@ -321,3 +321,18 @@ def test_run_json_says_what_is_trained(tmp_path: Path) -> None:
     told = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
     assert told["recipe"]["classifier"]["hidden"] == 8
     assert told["train"] != told["dev"]
+
+
+@pytest.mark.parametrize(
+    ("exponent", "expected"),
+    [(0.0, [1.0, 1.0]), (1.0, [0.625, 2.5]), (0.5, [5 / 6, 10 / 6])],
+)
+def test_rare_classes_weigh_more(exponent: float, expected: list[float], tmp_path: Path) -> None:
+    """Of 100 texts 80 are of the first class: n^-e, and 1 on average over the texts."""
+    common, rare = TRAIN.labels.index("正"), TRAIN.labels.index("负")
+    train = TRAIN.take([common] * 80 + [rare] * 20)
+    run = run_in(tmp_path / "run", train, class_weights=exponent)
+    learner = run._learner(run._starting_weights()[0])
+    found = learner.network.class_weights.numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert np.dot((0.8, 0.2), found) == pytest.approx(1)

@@ -351,6 +351,15 @@ def test_dropped_runs_leave_the_votes_the_same_in_the_mean() -> None:
     assert len(drawn.unique(dim=0)) > 32  # runs are dropped one by one
 
 
+def test_each_text_counts_by_its_class() -> None:
+    model = model_of(ClassifierRecipe(embedding=4, hidden=3))
+    inputs, alive = packed(TEXTS)
+    weights = torch.arange(1, C + 1, dtype=torch.float64) ** 2
+    model.class_weights = weights
+    each = -model.logits(inputs, alive).log_softmax(1)[range(len(TEXTS)), LABELS]
+    torch.testing.assert_close(model(inputs, LABELS, alive), (each * weights[LABELS]).sum())
+
+
 def test_where_dropout_acts(monkeypatch: pytest.MonkeyPatch) -> None:
     """On tokens, between the layers, on what is pooled, on runs."""
     seen = []

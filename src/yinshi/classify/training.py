@@ -92,9 +92,18 @@ class ClassifierRun(TextRun):
     def _learner(self, weights: Weights) -> ClassifierLearner:
         def build() -> TextClassifier:
             sizes = len(self.encoder), len(self.classes)
-            return TextClassifier(self.recipe.classifier, *sizes, self.training.backend)
+            network = TextClassifier(self.recipe.classifier, *sizes, self.training.backend)
+            network.class_weights = torch.from_numpy(self._class_weights())
+            return network
 
         return ClassifierLearner(build, self.training, weights, local_rank=self.local_rank)
+
+    def _class_weights(self) -> NDArray[np.float64]:
+        """(C,): 1 on average over the training texts."""
+        _, counts = np.unique(self.train.labels, return_counts=True)  # in the order of `classes`
+        weights = np.power(counts, -self.recipe.classifier.class_weights)
+        scaled: NDArray[np.float64] = weights * counts.sum() / (weights * counts).sum()
+        return scaled
 
     def _measure(self, dev: Sequence[Example], learner: TorchLearner) -> Measure:
         assert isinstance(learner, ClassifierLearner)

@@ -45,14 +45,18 @@ class TextClassifier(TextReader):
         if classifier.ngrams:
             self.ngrams = nn.Embedding(classifier.buckets, classes)
         self.output = nn.Linear(width, classes)
+        self.class_weights: Tensor
+        self.register_buffer("class_weights", torch.ones(classes), persistent=False)
 
     def forward(self, inputs: Tensor, labels: Tensor, alive: Sequence[int]) -> Tensor:
-        """Summed cross-entropy in nats over the texts of a batch.
+        """Summed cross-entropy in nats over the texts of a batch, each by its class's weight.
 
         inputs (N,): the tokens, packed step after step, of texts that stand longest first; labels
         (B,); `alive[t]` of the texts reach step t. → scalar float32 (or float64).
         """
-        return functional.cross_entropy(self.logits(inputs, alive), labels, reduction="sum")
+        logits = self.logits(inputs, alive)
+        weights = self.class_weights.to(logits.dtype)
+        return functional.cross_entropy(logits, labels, weights, reduction="sum")
 
     def logits(self, inputs: Tensor, alive: Sequence[int]) -> Tensor:
         """(B, C), of at least float32, of the tokens `inputs` (N,)."""

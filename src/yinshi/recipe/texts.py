@@ -31,10 +31,12 @@ class ClassifierRecipe:
     """Embedding → RNN or LSTM → pool → Dropout → Linear, and n-grams beside them.
 
     `model` "bilstm" reads each text in both directions; "bilstm-attention" also pools by attention,
-    whatever `pool` says. `embedding_dropout` drops whole tokens' vectors. With `ngrams` = n the
-    runs of 1 to n tokens vote too, each by a row of its hash bucket (Joulin et al. 2017,
-    arXiv 1607.01759, with rows that are logits); 0 is none. `pretrained` is what the embedding and
-    the bottom layer begin with: "none", or the file or folder of a language model of texts.
+    whatever `pool` says. `embedding_dropout` drops whole tokens' vectors. `pretrained` is what the
+    embedding and the bottom layer begin with: "none", or the file or folder of a language model of
+    texts. A text of a class with n training texts counts as n^-`class_weights` in the loss: 0 is
+    all texts alike, 1 all classes. With `ngrams` = n the runs of 1 to n tokens vote too, each by a
+    row of its hash bucket (Joulin et al. 2017, arXiv 1607.01759, with rows that are logits); 0 is
+    none.
     """
 
     model: Literal["rnn", "lstm", "bilstm", "bilstm-attention"] = "bilstm"
@@ -44,6 +46,7 @@ class ClassifierRecipe:
     pool: Literal["last", "max", "mean", "attention"] = "max"
     dropout: float = number(0.5, 0, 0.95)
     embedding_dropout: float = number(0.2, 0, 0.95)
+    class_weights: float = number(0.0, 0, 1)
     vectors: str = "random"
     pretrained: str = "none"
     ngrams: int = number(0, 0, 5)
