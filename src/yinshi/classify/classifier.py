@@ -36,10 +36,13 @@ SECTIONS = {"text": TextRecipe, "classifier": ClassifierRecipe, "training": Trai
 #: Likewise for a language model of texts.
 PRETRAINING: dict[str, Any] = {
     "epochs": 6,
-    "learning_rate": 2e-3,
+    "batch_size": 32,
+    "learning_rate": 3e-3,
+    "weight_decay": 0.01,
     "schedule": "one-cycle",
     "clip_norm": 1.0,
-    "dropout": 0.2,
+    "dropout": 0.1,
+    "embedding_dropout": 0.1,
 }
 #: Share of the training texts that is held back where no dev texts are given.
 HELD_BACK = 0.1
