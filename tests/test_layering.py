@@ -50,6 +50,8 @@ ALLOWED = {
         "corpus.vocabulary",
         "corpus.script",
         "corpus.poem",
+        "corpus.header",
+        "corpus.cleaning",
     ],
     "classify": [
         "errors",

@@ -127,6 +127,27 @@ def test_another_format(
         ModelFile.load(tmp_path / "m")
 
 
+def test_names_of_header_tokens_come_along(model: ModelFile, path: Path, tmp_path: Path) -> None:
+    assert ModelFile.load(path).header_names == ()
+    assert b"header_names" not in path.read_bytes()
+    names = ("author:李白:唐", "title")
+    rows = np.zeros((2, 3), np.float32)
+    weights = dict(model.weights)
+    weights["embedding.weight"] = np.concatenate([weights["embedding.weight"], rows])
+    weights["output.bias"] = np.concatenate([weights["output.bias"], [0, 0]])
+    ModelFile(weights, RECIPE, VOCABULARY, FACTS, header_names=names).save(tmp_path / "told")
+    loaded = ModelFile.load(tmp_path / "told")
+    assert loaded.header_names == names
+    assert loaded.vocabulary.characters == VOCABULARY.characters
+    assert loaded.weights["embedding.weight"].shape == (len(VOCABULARY) + 2, 3)
+    save_file(dict(model.weights), tmp_path / "m", metadata(header_names=names))
+    with pytest.raises(ModelFileError, match=r"has shape \(10, 3\), .* asks for \(12, 3\)"):
+        ModelFile.load(tmp_path / "m")
+    save_file(dict(model.weights), tmp_path / "m", metadata(header_names=3))
+    with pytest.raises(ModelFileError, match="damaged model file"):
+        ModelFile.load(tmp_path / "m")
+
+
 def test_the_same_model_gives_the_same_bytes(model: ModelFile, path: Path, tmp_path: Path) -> None:
     model.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == path.read_bytes()

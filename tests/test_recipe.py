@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import types
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 
 from yinshi.errors import RecipeError, UsageError
 from yinshi.recipe import (
+    CONDITIONS,
     CorpusRecipe,
     NetworkRecipe,
     Recipe,
     TrainingRecipe,
+    conditions_in,
     load_recipe,
     recipe_names,
 )
@@ -291,3 +294,30 @@ def test_weight_shapes_tied_need_a_projection_only_between_different_sizes() -> 
     equal = NetworkRecipe(embedding=5, hidden=5, tie_weights=True).weight_shapes(11)
     assert "projection.weight" not in equal
     assert "output.weight" not in equal
+
+
+def test_conditions_have_one_order() -> None:
+    assert conditions_in("title+form") == ("form", "title")
+    assert conditions_in("dynasty+form+author+title") == CONDITIONS
+    assert conditions_in(None) == conditions_in("none") == ()
+    recipe = load_recipe("smoke", ["network.conditions=author+form"])
+    assert Recipe.from_dict(recipe.to_dict()).network.conditions == "author+form"
+    assert load_recipe("smoke", ["network.conditions=none"]) == load_recipe("smoke")
+    assert "conditions" not in load_recipe("smoke").to_dict()["network"]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("titel", r" \(nearest valid name: title\)"),
+        ("form+titel", r" \(nearest valid name: title\)"),
+        ("form+form", ""),
+        ("", ""),
+        ("form+", ""),
+        ("none+form", ""),
+    ],
+)
+def test_conditions_that_are_none(text: str, hint: str) -> None:
+    told = f"network.conditions '{re.escape(text)}': expected none, or some of dynasty, form, "
+    with pytest.raises(RecipeError, match=told + rf"author, title, joined by \+{hint}"):
+        Recipe.from_dict({"network": {"conditions": text}})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from yinshi.corpus.vocabulary import Vocabulary
@@ -25,3 +27,20 @@ def tiny_model(
     weights = {name: 4 * weight for name, weight in weights.items()}
     corpus = CorpusRecipe(script=script)  # type: ignore[arg-type]
     return ModelFile(weights, Recipe(name="tiny", corpus=corpus, network=network), vocabulary)
+
+
+#: The tokens that `told_model` can be told with.
+TOLD = ("dynasty:唐", "dynasty:宋", "lines:4", "length:5", "author:李白:唐", "title")
+
+
+def told_model(
+    characters: str = CHARACTERS, names: Sequence[str] = TOLD, love: float = 0.0, seed: int = 0
+) -> ModelFile:
+    """One that reads headers, of tokens called `names`, for which its output has `love`."""
+    model = tiny_model(characters, seed=seed)
+    network, V = model.recipe.network, len(model.vocabulary)
+    shapes = network.weight_shapes(V + len(names))
+    weights = initial_weights(shapes, network.hidden, np.random.default_rng(seed))
+    weights = {name: 4 * weight for name, weight in weights.items()}
+    weights["output.bias"][V:] += love
+    return ModelFile(weights, model.recipe, model.vocabulary, header_names=tuple(names))

@@ -78,7 +78,7 @@ def save_with_index(model: ModelFile, dataset: Dataset) -> tuple[int, int]:
     """Save the shipped model with the index of its lines: (bytes of both, of the index)."""
     if model.facts["data_hash"] != dataset.hash:
         raise SystemExit(f"{dataset.folder}: not the data that the model was trained on")
-    index = NoveltyIndex.from_texts(dataset.texts("train")).to_arrays()
+    index = NoveltyIndex.from_texts(dataset.verses("train")).to_arrays()
     index_size = sum(array.nbytes for array in index.values())
     if index_size > LARGEST_INDEX:
         raise SystemExit(f"the index has {index_size:,} bytes, expected {LARGEST_INDEX:,} at most")

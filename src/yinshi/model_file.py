@@ -36,10 +36,14 @@ SHIPPED = "tang"
 
 @dataclass(frozen=True)
 class ModelFile:
-    """weights: name → float array, shaped as `recipe.network.weight_shapes(len(vocabulary))`.
+    """weights: name → float array, shaped as `recipe.network.weight_shapes(len(vocabulary) +
+    len(header_names))`.
 
     novelty: the arrays of a `writing.novelty.NoveltyIndex` of the training poems, or none. Those of
     a loaded file are mapped: nothing of them is read before it is asked for.
+
+    header_names: of the tokens that may stand before a poem (corpus/header.py); their rows come
+    after those of the vocabulary.
     """
 
     weights: Mapping[str, NDArray[Any]]
@@ -47,6 +51,7 @@ class ModelFile:
     vocabulary: Vocabulary
     facts: Mapping[str, Any] = field(default_factory=dict)
     novelty: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    header_names: tuple[str, ...] = ()
 
     def save(self, path: Path, dtype: str = "float32") -> None:
         """Write atomically, floating weights as `dtype` (float16 halves the file)."""
@@ -57,6 +62,8 @@ class ModelFile:
             "vocabulary": "".join(self.vocabulary.characters),
             "facts": dict(self.facts),
         }
+        if self.header_names:
+            header["header_names"] = list(self.header_names)
         write_tensors(path, FORMAT, tensors, header)
 
     @classmethod
@@ -72,12 +79,14 @@ class ModelFile:
             recipe = Recipe.from_dict(dict(header["recipe"]), name=str(path))
             vocabulary = Vocabulary(header["vocabulary"])
             facts = dict(header["facts"])
+            names = tuple(map(str, header.get("header_names", ())))
         except (KeyError, ValueError, TypeError, RecipeError, DataError) as error:
             raise ModelFileError(
                 f"{path}: damaged model file ({error}); fetch or train it anew"
             ) from None
-        check_shapes(path, tensors, recipe.network.weight_shapes(len(vocabulary)))
-        return cls(tensors, recipe, vocabulary, facts, novelty)
+        shapes = recipe.network.weight_shapes(len(vocabulary) + len(names))
+        check_shapes(path, tensors, shapes)
+        return cls(tensors, recipe, vocabulary, facts, novelty, names)
 
 
 def check_shapes(

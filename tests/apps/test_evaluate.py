@@ -115,6 +115,77 @@ def test_bad_usage(run: Path, data: Path, capsys: pytest.CaptureFixture[str]) ->
         assert "--data" in err or "--pad-to" in err
 
 
+@pytest.fixture
+def told_run(data: Path, tmp_path: Path) -> Path:
+    """One whose network can be told of 唐, of five characters a line, and of titles; its weights
+    are 0, and so its perplexity is V and 3 for these."""
+    dataset, names = Dataset.load(data), ("dynasty:唐", "length:5", "title")
+    shapes = RECIPE.network.weight_shapes(len(dataset.vocabulary) + len(names))
+    weights = {name: np.zeros(shape) for name, shape in shapes.items()}
+    facts = {"data_hash": dataset.hash}
+    (tmp_path / "told").mkdir()
+    model = ModelFile(weights, RECIPE, dataset.vocabulary, facts, header_names=names)
+    model.save(tmp_path / "told" / "best.safetensors")
+    return tmp_path / "told"
+
+
+def test_what_is_given(data: Path, told_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    V = len(Dataset.load(data).vocabulary)
+    arguments = (told_run, "--data", data, "--json", "--given", "form+dynasty")
+    code, out, err = evaluate(capsys, *arguments)
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert found["perplexity"] == pytest.approx(V + 3)
+    assert (found["given"], found["tokens"], found["vocabulary_size"]) == ("form+dynasty", 13, V)
+    assert found["baseline"] is not None
+    code, out, err = evaluate(capsys, *arguments, "--given", "none")
+    several = json.loads(out)
+    assert (code, err) == (0, "")
+    assert several["split"] == "test"
+    assert list(several["given"]) == ["form+dynasty", "none"]
+    assert several["given"]["none"]["perplexity"] == pytest.approx(V + 3)
+    code, out, _ = evaluate(capsys, told_run, "--data", data, "--given", "title")
+    assert code == 0
+    assert out.startswith(f"{told_run} on the test split of {data}, given title\n")
+
+
+def test_a_table_of_what_is_given(
+    data: Path, told_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    V = len(Dataset.load(data).vocabulary)
+    parts = ["--given", "none", "--given", "title", "--given", "dynasty+title"]
+    code, out, err = evaluate(capsys, told_run, "--data", data, *parts)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == f"{told_run} on the test split of {data}"
+    assert row(out, "given") == ["perplexity", "per", "character", "beside", "none"]
+    for part in parts[1::2]:
+        assert row(out, f"{part} ") == [f"{V + 3:.2f}", f"{V + 3:.2f}", "+0.0%"]
+    assert out.splitlines()[-1].startswith("poems 1, tokens 13, V ")
+
+
+def test_what_can_not_be_given(
+    data: Path, run: Path, told_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = [
+        (
+            (run, "--given", "title"),
+            "found title given: the model was trained with conditions none",
+        ),
+        ((told_run, "--given", "form+author"), "conditions dynasty+form+title; give it no others"),
+        (
+            (told_run, "--given", "titel"),
+            "--given 'titel': expected none, or some of dynasty, form",
+        ),
+        ((told_run, "--given", "title", "--poems", 3), "found --given with --poems or --file"),
+    ]
+    for arguments, message in cases:
+        code, out, err = evaluate(capsys, *arguments, "--data", data)
+        assert (code, out) == (2, "")
+        assert err.startswith("error: ")
+        assert message in err
+        assert err.count("\n") == 1
+
+
 POEMS = "白日依山盡，黃河入海流。明月出天山，蒼茫雲海間。"
 
 

@@ -87,6 +87,7 @@ def test_every_option_reaches_the_manifest(run: Run, poems: Path, tmp_path: Path
         "collection": "all",
         "script": "simplified",
         "form": "五绝",
+        "layout": "titled",
         "min_length": 5,
         "max_length": 30,
         "too_long": "drop",

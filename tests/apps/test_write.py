@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from regulated_poems import verse_model
-from tiny_models import tiny_model
+from tiny_models import tiny_model, told_model
 
 from yinshi.apps.cli.main import main
 from yinshi.writing.poet import Poet
@@ -255,3 +255,50 @@ def test_a_line_asked_for_twice_is_refused(verse: Path, capsys: Capture) -> None
     assert (code, out) == (2, "")
     assert err.startswith("error: found --line 1 twice, '白____' and '____盡'")
     assert len(err.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "told.safetensors"
+    told_model().save(path)
+    return path
+
+
+def test_title_style_and_dynasty_reach_the_poet(told: Path, capsys: Capture) -> None:
+    poet = Poet.load(told)
+    for wishes, arguments in [
+        ({"title": "月山"}, ["--title", "月山"]),
+        ({"style": "李白"}, ["--style", "李白"]),
+        ({"dynasty": "宋"}, ["--dynasty", "宋"]),
+        ({"title": "红颜", "style": "李白"}, ["--title", "红颜", "--style", "李白"]),
+    ]:
+        poems = poet.write("月", seed=3, **wishes)  # type: ignore[arg-type]
+        expected = "\n\n".join(map(str, poems)) + "\n"
+        code, out, err = write(capsys, "月", "--model", told, "--seed", 3, *arguments)
+        assert (code, out, err) == (0, expected, "")
+        assert out.startswith(wishes.get("title", "月"))
+    out = write(capsys, "--model", told, "--title", "红颜", "--style", "李白", "--json")[1]
+    (poem,) = json.loads(out)["poems"]
+    assert (poem["title"], poem["style"]) == ("红颜", "李白")
+    assert "红颜" not in poem["text"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--style", "李太白"], "style '李太白': none of the 1 authors that the model knows; near"),
+        (["--dynasty", "明"], "dynasty '明': expected 唐 or 宋"),
+        (["--title", "?"], "title '?': found no character that the model knows"),
+    ],
+)
+def test_what_the_model_was_never_told(
+    arguments: list[str], fault: str, told: Path, model: Path, capsys: Capture
+) -> None:
+    code, out, err = write(capsys, *arguments, "--model", told)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {fault}")
+    assert err.count("\n") == 1
+    code, out, err = write(capsys, *arguments, "--model", model)
+    assert (code, out) == (2, "")
+    assert "the model was trained on poems alone" in err
+    assert err.count("\n") == 1

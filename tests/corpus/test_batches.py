@@ -4,7 +4,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yinshi.corpus.batches import batch_count, evaluation_batches, pad, training_batches
+from yinshi.corpus.batches import (
+    NO_HEADER,
+    NOT_ASKED,
+    HeadedPoem,
+    batch_count,
+    evaluation_batches,
+    pad,
+    pad_headed,
+    training_batches,
+)
 from yinshi.corpus.vocabulary import EOS, PAD, SOS
 
 
@@ -24,6 +33,33 @@ def test_pad_by_hand() -> None:
     assert batch.inputs.T.tolist() == [[SOS, 4, 5, 6], [SOS, 7, PAD, PAD]]
     assert batch.targets.T.tolist() == [[4, 5, 6, EOS], [7, EOS, PAD, PAD]]
     assert batch.tokens == 6
+
+
+def test_a_header_is_read_and_not_asked_for() -> None:
+    poems = [HeadedPoem(NO_HEADER, ids(7)), HeadedPoem(ids(20, 21), ids(4, 5)),
+             HeadedPoem(ids(20), ids(6))]  # fmt: skip
+    batch = pad_headed(poems, np.array([0, 1, 2]))
+    assert batch.indices.tolist() == [1, 2, 0]
+    assert batch.lengths.tolist() == [5, 3, 2]
+    assert batch.inputs.T.tolist() == [
+        [20, 21, SOS, 4, 5],
+        [20, SOS, 6, PAD, PAD],
+        [SOS, 7, PAD, PAD, PAD],
+    ]
+    assert batch.targets.T.tolist() == [
+        [NOT_ASKED, NOT_ASKED, 4, 5, EOS],
+        [NOT_ASKED, 6, EOS, PAD, PAD],
+        [7, EOS, PAD, PAD, PAD],
+    ]
+    assert batch.tokens == 7
+
+
+def test_without_headers_a_batch_is_what_it_was() -> None:
+    poems = poems_of([3, 1, 6, 3, 2])
+    plain = pad(poems, np.array([4, 1, 0, 2, 3]))
+    found = pad_headed([HeadedPoem(NO_HEADER, p) for p in poems], np.array([4, 1, 0, 2, 3]))
+    for name in ("inputs", "targets", "lengths", "indices"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))
 
 
 lengths = st.lists(st.integers(1, 30), min_size=1, max_size=200)

@@ -130,6 +130,55 @@ def test_absent_and_empty_splits(dataset: Dataset) -> None:
         evaluate(model_of(dataset), dataset, split="validation")
 
 
+NAMES = ("length:3", "lines:1", "lines:2", "author:王维:唐", "title")
+
+
+def told_model(dataset: Dataset, scale: float = 0.8) -> ModelFile:
+    rng, vocabulary = np.random.default_rng(0), dataset.vocabulary
+    shapes = RECIPE.network.weight_shapes(len(vocabulary) + len(NAMES))
+    weights = {name: scale * rng.standard_normal(shape) for name, shape in shapes.items()}
+    return ModelFile(weights, RECIPE, vocabulary, {"data_hash": dataset.hash}, header_names=NAMES)
+
+
+def test_what_is_given_is_read_and_not_counted(tmp_path: Path) -> None:
+    """Each poem alone, a step at a time, after a header by hand."""
+    told = [
+        Poem("山中", "王維", "明月海", "poet.tang.1.json"),
+        Poem("題", "杜甫", "山，日。", "poet.tang.1.json"),
+    ]
+    splits = {"train": poems(TRAIN), "validation": told, "test": told}
+    write_dataset(tmp_path / "told", splits, Vocabulary.count(TRAIN), CorpusRecipe())
+    data = Dataset.load(tmp_path / "told")
+    model, V = told_model(data), len(data.vocabulary)
+    title = [V + 4, *data.vocabulary.encode("山中").tolist()]
+    headers: dict[tuple[str, ...], list[list[int]]] = {
+        (): [[], []],
+        ("form",): [[V + 1, V], [V + 2]],
+        ("author",): [[V + 3], []],
+        ("title",): [title, []],
+        ("title", "form"): [[V + 1, V, *title], [V + 2]],
+    }
+    network, figures = LanguageModel(model.weights, dtype=np.float64), set()
+    for given, each in headers.items():
+        nats = []
+        for poem, header in zip(told, each, strict=True):
+            ids = data.vocabulary.encode(poem.text).tolist()
+            state = network.initial_state(1)
+            for token in header:
+                _, state = network.step(np.array([token]), state)
+            for token, target in zip([SOS, *ids], [*ids, EOS], strict=True):
+                logits, state = network.step(np.array([token]), state)
+                p = np.exp(logits[0]) / np.exp(logits[0]).sum()
+                nats.append(float(-np.log(p[target])))
+        found = evaluate(model, data, baseline=False, given=given)
+        assert found.perplexity == pytest.approx(np.exp(np.mean(nats)), rel=1e-5)
+        padded = np.exp(sum(nats) / 160)
+        assert found.conventions["padded_to_80"] == pytest.approx(padded, rel=1e-5)
+        assert (found.tokens, found.vocabulary_size, found.warnings) == (len(nats), V, ())
+        figures.add(round(found.perplexity, 6))
+    assert len(figures) == len(headers)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_diverged_model_is_refused(dataset: Dataset, value: float) -> None:
     model = model_of(dataset)

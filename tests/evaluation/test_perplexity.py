@@ -12,6 +12,7 @@ from math import exp, log
 import numpy as np
 import pytest
 
+from yinshi.corpus.poem import Poem, laid_out
 from yinshi.corpus.vocabulary import EOS, UNK, Vocabulary
 from yinshi.evaluation.perplexity import TokenNats, character_ids
 
@@ -62,6 +63,18 @@ def test_conventions_put_the_figure_first(example: TokenNats) -> None:
         "base2_of_nats",
     ]
     assert list(values.values()) == pytest.approx([8, 16, 2, 18, 2 ** (3 * log(2))])
+
+
+def test_of_a_titled_poem_title_and_newline_count_too() -> None:
+    """山 ⏎ 日 。 <eos>: 6 + 2 + 4 + 1 + 2 bits of 5 tokens."""
+    vocabulary = Vocabulary("\n山日。")
+    text = laid_out(Poem("山", "", "日。", ""), "titled")
+    targets = np.append(vocabulary.encode(text), EOS)
+    titled = TokenNats.join([np.array([6, 2, 4, 1, 2]) * log(2)], [targets])
+    is_character = character_ids(vocabulary)
+    assert titled.perplexity == pytest.approx(8)  # 2^(15 / 5)
+    assert titled.conventions(is_character, 80)["per_token"] == titled.perplexity
+    assert titled.per_character(is_character) == pytest.approx(32)  # 2^((6 + 4) / 2)
 
 
 def test_a_uniform_model_scores_the_number_of_outcomes() -> None:

@@ -152,6 +152,8 @@ def test_a_poem_is_laid_out_a_sentence_a_line() -> None:
         "seed": 4,
         "nats_per_character": 4.5,
         "known_span": None,
+        "title": None,
+        "style": None,
     }
 
 

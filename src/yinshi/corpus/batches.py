@@ -17,16 +17,21 @@ from yinshi.corpus.vocabulary import EOS, PAD, SOS
 #: Batches whose poems are sorted together: large enough for even lengths, small enough to mix.
 POOL = 50
 
+#: The target of what is read and not asked for.
+NOT_ASKED = -1
+
 Ids = NDArray[np.int32]
+NO_HEADER: Ids = np.zeros(0, dtype=np.int32)
 
 
 @dataclass(frozen=True)
 class Batch:
     """Poems side by side, the longest first.
 
-    inputs   (T, B)  `<sos>`, then the characters; `<pad>` beyond a poem's end
-    targets  (T, B)  the characters, then `<eos>`; `<pad>` beyond. (B,) where it is one a text
-    lengths  (B,)    targets of each poem, falling
+    inputs   (T, B)  the header if there is one, `<sos>`, then the characters; `<pad>` beyond
+    targets  (T, B)  `NOT_ASKED` beside the header, the characters, then `<eos>`; `<pad>` beyond.
+                     (B,) where it is one a text
+    lengths  (B,)    inputs of each poem, falling
     indices  (B,)    places of the poems in the list which the batch was cut from
     """
 
@@ -37,8 +42,21 @@ class Batch:
 
     @property
     def tokens(self) -> int:
-        """Targets that count; padding does not."""
-        return len(self.targets) if self.targets.ndim == 1 else int(self.lengths.sum())
+        """Targets that count; padding does not, nor a header."""
+        if self.targets.ndim == 1:
+            return len(self.targets)
+        return int(self.lengths.sum()) - int(np.count_nonzero(self.targets == NOT_ASKED))
+
+
+@dataclass(frozen=True, slots=True)
+class HeadedPoem:
+    """The ids of a poem, and of what is to be read before its `<sos>`: see header.py."""
+
+    header: Ids
+    poem: Ids
+
+    def __len__(self) -> int:
+        return len(self.header) + len(self.poem)
 
 
 #: (all examples, the places of some) → these as one batch.
@@ -47,17 +65,27 @@ Collate = Callable[[Sequence[Any], NDArray[np.int64]], Batch]
 
 def pad(poems: Sequence[Ids], indices: NDArray[np.int64]) -> Batch:
     """The poems at `indices` as one batch."""
-    lengths = np.array([len(poems[i]) + 1 for i in indices])
+    return _side_by_side([(NO_HEADER, poems[i]) for i in indices], indices)
+
+
+def pad_headed(poems: Sequence[HeadedPoem], indices: NDArray[np.int64]) -> Batch:
+    """The poems at `indices`, with their headers, as one batch."""
+    return _side_by_side([(poems[i].header, poems[i].poem) for i in indices], indices)
+
+
+def _side_by_side(poems: Sequence[tuple[Ids, Ids]], indices: NDArray[np.int64]) -> Batch:
+    """The batch of (header, poem) pairs, which stand at `indices`."""
+    lengths = np.array([len(header) + 1 + len(poem) for header, poem in poems])
     order = np.argsort(-lengths, kind="stable")
-    indices, lengths = indices[order], lengths[order]
-    inputs = np.full((int(lengths[0]), len(indices)), PAD, dtype=np.int32)
+    inputs = np.full((int(lengths[order[0]]), len(order)), PAD, dtype=np.int32)
     targets = inputs.copy()
-    inputs[0] = SOS
-    for column, index in enumerate(indices):
-        n = len(poems[index])
-        inputs[1 : n + 1, column] = targets[:n, column] = poems[index]
-        targets[n, column] = EOS
-    return Batch(inputs, targets, lengths, indices)
+    for column, place in enumerate(order):
+        header, poem = poems[place]
+        h, end = len(header), len(header) + len(poem)
+        inputs[:h, column], targets[:h, column] = header, NOT_ASKED
+        inputs[h, column], targets[end, column] = SOS, EOS
+        inputs[h + 1 : end + 1, column] = targets[h:end, column] = poem
+    return Batch(inputs, targets, lengths[order], indices[order])
 
 
 def training_batches(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from yinshi.corpus.poem import PUNCTUATION, Poem
@@ -22,6 +22,8 @@ HAN = (
     "〇\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002f7ff\U00030000-\U0003347f"
     "\ufa0e\ufa0f\ufa11\ufa13\ufa14\ufa1f\ufa21\ufa23\ufa24\ufa27-\ufa29"
 )
+Rule = Callable[[str], str]
+
 #: Characters without a pause; more are prose, or verse left unpunctuated. (韓愈 does write 18.)
 LONGEST_LINE = 18
 
@@ -46,14 +48,17 @@ def clean_poems(poems: Iterable[Poem]) -> tuple[list[Poem], CleaningStatistics]:
     return kept, statistics
 
 
-def clean(text: str, statistics: CleaningStatistics) -> str | None:
-    """`text` after all `RULES`, or None where one of them drops it; counts into `statistics`."""
+def clean(
+    text: str, statistics: CleaningStatistics, rules: Sequence[Rule] | None = None
+) -> str | None:
+    """`text` after `rules`, `RULES` for None, or None where one of them drops it; counts into
+    `statistics`."""
     if _CLEAN.fullmatch(text):  # most poems; no rule would change them
         return text
     if not _CHARACTER.search(text):
         statistics.dropped["empty"] += 1
         return None
-    for rule in RULES:
+    for rule in RULES if rules is None else rules:
         before, text = text, rule(text)
         if text != before:
             statistics.touched[rule.__name__] += 1
@@ -164,7 +169,7 @@ def prose(text: str) -> str:
     return "" if _PROSE.search(text) else text
 
 
-RULES: tuple[Callable[[str], str], ...] = (
+RULES: tuple[Rule, ...] = (
     standard_forms,
     notes,
     editorial_brackets,
@@ -179,6 +184,11 @@ RULES: tuple[Callable[[str], str], ...] = (
     punctuation,
     catalogue_entries,
     prose,
+)
+
+#: Those that change how a poem is written; the others decide whether it is kept, and how much.
+NORMALISING: tuple[Rule, ...] = tuple(
+    rule for rule in RULES if rule not in (lacunae, catalogue_entries, prose)
 )
 
 # What the rules look for. `_HOLES` stand for lost characters (… for lost lines).

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any
 
 from yinshi.atomic import write_atomically
-from yinshi.corpus.poem import Poem
+from yinshi.corpus.poem import Poem, laid_out
 from yinshi.corpus.vocabulary import Vocabulary
 from yinshi.errors import DataError, MissingExtraError, UsageError
 from yinshi.recipe import CorpusRecipe, Recipe
@@ -77,7 +77,14 @@ class Dataset:
         return [Poem(*row) for row in zip(*rows, strict=True)]
 
     def texts(self, name: str) -> list[str]:
-        """Only the texts of one split, in the same order."""
+        """What a network reads of each poem of one split, in the same order: `laid_out`."""
+        layout = self.options.layout
+        if layout == "text":
+            return self.verses(name)
+        return [laid_out(poem, layout) for poem in self.split(name)]
+
+    def verses(self, name: str) -> list[str]:
+        """The texts alone, never a title among them, whatever the layout."""
         return self._columns(name, ["text"])[0]
 
     def _columns(self, name: str, columns: list[str]) -> list[list[str]]:

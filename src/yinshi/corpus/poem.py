@@ -13,6 +13,7 @@ FORMS = {(4, 5): "五绝", (4, 7): "七绝", (8, 5): "五律", (8, 7): "七律"}
 OTHER_FORM = "other"
 
 _PAUSE = re.compile(f"[{PUNCTUATION}]")
+_SENTENCE = re.compile(f"[^{SENTENCE_ENDS}]+[{SENTENCE_ENDS}]?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,18 @@ class Poem:
     @property
     def form(self) -> str:
         return form_of(self.text)
+
+
+def laid_out(poem: Poem, layout: str) -> str:
+    """What a network reads of `poem`: in the layout "text" its text; in "titled" its title and its
+    text, a sentence a line.
+
+    >>> laid_out(Poem("登樓", "", "白日依山盡，黃河入海流。欲窮千里目，更上一層樓。", ""), "titled")
+    '登樓\\n白日依山盡，黃河入海流。\\n欲窮千里目，更上一層樓。'
+    """
+    if layout == "text":
+        return poem.text
+    return "\n".join([poem.title, *_SENTENCE.findall(poem.text)])
 
 
 def lines_of(text: str) -> list[str]:

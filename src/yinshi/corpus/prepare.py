@@ -1,6 +1,7 @@
 """From sources of poems to a prepared folder.
 
-read → clean → script → form → length → duplicates → sample → near-duplicates → split → vocabulary
+read → clean → script → form → length → duplicates → (without the given test poems) → sample
+→ near-duplicates → split → vocabulary
 
 Duplicates and near-duplicates are judged on the texts as they are written, after truncation and
 after the sample: so what is promised of the folder can be checked on the folder alone, and two long
@@ -19,7 +20,8 @@ import numpy as np
 
 from yinshi.corpus.cleaning import clean_poems
 from yinshi.corpus.dataset import SPLITS, check_replaceable, write_dataset
-from yinshi.corpus.poem import SENTENCE_ENDS, Poem
+from yinshi.corpus.held_out import HeldOut, read_held_out
+from yinshi.corpus.poem import SENTENCE_ENDS, Poem, laid_out
 from yinshi.corpus.script import to_simplified, to_traditional
 from yinshi.corpus.sources import read_sources
 from yinshi.corpus.splits import drop_duplicates, near_duplicate_groups, split
@@ -54,35 +56,50 @@ def prepare(
     recipe: CorpusRecipe,
     out: Path,
     report: Callable[[str], None] = lambda line: None,
+    test_file: Path | None = None,
 ) -> dict[str, Any]:
     """Write the prepared folder `out` from `sources`; returns its manifest.
+
+    The poems of `test_file` (see held_out.py) are the test split, in their order; neither they nor
+    their near-duplicates are in another one, and the ratio's first two numbers are of what is left.
 
     `report` gets a line a stage. Raises SourceError (a source can't be read), UsageError (no poem
     is left, too few for the ratio, or `out` holds something else) and OSError (a full disk); then
     what was in `out` is untouched.
     """
     check_replaceable(out)
+    held_out = read_held_out(test_file) if test_file else None  # its faults before any work
     stages = _Stages(report)
     read = read_sources(sources, recipe.collection)
     poems = stages.after("read", read.poems, "read")
     poems, cleaning = clean_poems(poems)
     stages.after("cleaning", poems, "cleaned")
-    poems = in_script(poems, recipe.script)
-    poems = [p for p in poems if recipe.form in ("any", p.form)]
+    poems = everything = in_script(poems, recipe.script)
+    poems = [p for p in poems if not recipe.forms or p.form in recipe.forms]
     stages.after("form", poems, f"of form {recipe.form}")
     poems, truncated = within_length(poems, recipe)
     stages.after("length", poems, f"of {recipe.min_length} to {recipe.max_length} characters")
     poems = stages.after("duplicates", drop_duplicates(poems), "without duplicates")
+    facts: dict[str, Any] = {}
+    if held_out:
+        given = held_out.poems
+        held_out = replace(held_out, poems=in_script(given, recipe.script))
+        if held_out.poems != given:
+            report(f"test file: converted to {recipe.script} characters")
+        for line in held_out.notes(recipe):
+            report(line)
+        poems, removed = held_out.apart_from(poems)
+        stages.after("test_file", poems, "without the test poems and those near them")
+        facts["test_file"] = held_out.facts(recipe, everything) | {"removed": removed}
     poems = stages.after("sample", sample(poems, recipe.sample, recipe.seed), "sampled")
     groups = near_duplicate_groups([p.text for p in poems])
     alike = [size for size in np.bincount(groups).tolist() if size > 1]
     report(f"near-duplicates: {sum(alike):,} poems in {len(alike):,} groups")
-    splits = _split(poems, groups, recipe)
-    vocabulary = Vocabulary.count(
-        (p.text for p in splits["train"]), recipe.min_frequency, recipe.max_vocabulary
-    )
+    splits = _split(poems, groups, recipe, held_out)
+    texts = {name: [laid_out(p, recipe.layout) for p in part] for name, part in splits.items()}
+    vocabulary = Vocabulary.count(texts["train"], recipe.min_frequency, recipe.max_vocabulary)
     report(f"vocabulary: {len(vocabulary):,} characters; writing {out}")
-    facts = {
+    facts |= {
         "sources": dict(sorted(read.hashes.items())),
         "counts": stages.counts | {name: len(part) for name, part in splits.items()},
         "truncated": truncated,
@@ -91,9 +108,10 @@ def prepare(
             "touched": dict(sorted(cleaning.touched.items())),
             "dropped": dict(sorted(cleaning.dropped.items())),
         },
+        "untitled": sum(not p.title for part in splits.values() for p in part),
         "vocabulary_size": len(vocabulary),
-        "characters": {name: sum(len(p.text) for p in part) for name, part in splits.items()},
-        "unknown_rate": {name: unknown_rate(part, vocabulary) for name, part in splits.items()},
+        "characters": {name: sum(map(len, part)) for name, part in texts.items()},
+        "unknown_rate": {name: unknown_rate(part, vocabulary) for name, part in texts.items()},
     }
     return write_dataset(out, splits, vocabulary, recipe, facts)
 
@@ -166,22 +184,25 @@ def sample(poems: list[Poem], size: int | None, seed: int) -> list[Poem]:
     return [poems[i] for i in np.sort(chosen).tolist()]
 
 
-def _split(poems: list[Poem], groups: Any, recipe: CorpusRecipe) -> dict[str, list[Poem]]:
-    parts = split(groups, recipe.ratio, recipe.seed)
+def _split(
+    poems: list[Poem], groups: Any, recipe: CorpusRecipe, held_out: HeldOut | None
+) -> dict[str, list[Poem]]:
+    ratio = recipe.ratio[:2] if held_out else recipe.ratio
+    parts = split(groups, ratio, recipe.seed)
     splits = {
         name: [poems[i] for i in part.tolist()] for name, part in zip(SPLITS, parts, strict=False)
     }
     empty = [name for name, part in splits.items() if not part]
     if empty:
-        ratio = ":".join(f"{r:g}" for r in recipe.ratio)
+        told = ":".join(f"{r:g}" for r in ratio)
         raise UsageError(
             f"found {len(poems)} poems in {len(set(groups.tolist()))} groups of near-duplicates, "
-            f"too few for ratio {ratio}: {empty[0]} would be empty; give more poems"
+            f"too few for ratio {told}: {empty[0]} would be empty; give more poems"
         )
-    return splits
+    return splits | ({"test": held_out.poems} if held_out else {})
 
 
-def unknown_rate(poems: Sequence[Poem], vocabulary: Vocabulary) -> float:
-    """Share of the poems' characters, punctuation included, that `vocabulary` lacks."""
-    counts = Counter("".join(p.text for p in poems))
+def unknown_rate(texts: Sequence[str], vocabulary: Vocabulary) -> float:
+    """Share of the texts' characters, punctuation included, that `vocabulary` lacks."""
+    counts = Counter("".join(texts))
     return sum(n for c, n in counts.items() if c not in vocabulary) / counts.total()

@@ -28,7 +28,7 @@ from yinshi.errors import SourceError
 
 COLLECTIONS = {"tang": ("tang",), "song": ("song",), "all": ("tang", "song")}
 
-_SINGLE_FILE_LIMIT = 256 << 20  # bytes
+SINGLE_FILE_LIMIT = 256 << 20  # bytes
 _POET_FILE = re.compile(r"poet\.(tang|song)\.(\d+)\.json")
 _TONE_PATTERNS = "strains"  # a folder of chinese-poetry whose files have the names of the poems'
 _KINDS = "a folder, a .zip, a .tar(.gz, .bz2, .xz), a .json or a UTF-8 text of one poem a line"
@@ -73,7 +73,7 @@ def _read(path: Path, collection: str) -> tuple[list[Poem], str]:
     kind = kind_of(path)
     if kind:
         return _read_collection(path, kind, collection)
-    content = read_file(path, _SINGLE_FILE_LIMIT)
+    content = read_file(path, SINGLE_FILE_LIMIT)
     if not content:
         raise SourceError(f"{path}: an empty file; expected {_KINDS}; fetch it again")
     if re.search(r"\.(zip|tar|tgz|tbz2?|txz|gz|bz2|xz)$", path.name.lower()):
@@ -122,7 +122,8 @@ def _number(name: str) -> tuple[bool, int, str]:
     return (match[1] == "song", int(match[2]), name)
 
 
-def _poems_of_json(where: str, name: str, content: bytes) -> list[Poem]:
+def entries_of_json(where: str, content: bytes) -> list[Any]:
+    """The list that the JSON `content` of the file `where` is. Raises SourceError."""
     try:
         entries = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -132,8 +133,13 @@ def _poems_of_json(where: str, name: str, content: bytes) -> list[Poem]:
     if not isinstance(entries, list):
         raise SourceError(
             f"{where}: found one {type(entries).__name__}, expected a list of poems; "
-            "is it a file of chinese-poetry?"
+            "is it the file you meant?"
         )
+    return entries
+
+
+def _poems_of_json(where: str, name: str, content: bytes) -> list[Poem]:
+    entries = entries_of_json(where, content)
     return [_poem_of_entry(entry, name, where, i) for i, entry in enumerate(entries)]
 
 
@@ -183,6 +189,11 @@ def _poem_of_line(path: Path, number: int, line: str) -> Poem:
     return Poem(title, author, text, path.name)
 
 
+def content_hash(content: bytes) -> str:
+    """`sha256:…` of the bytes of one file."""
+    return f"sha256:{_sha256(content)}"
+
+
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -190,7 +201,7 @@ def _sha256(content: bytes) -> str:
 def _hash_of(hashes: Mapping[str, str]) -> str:
     """One hash of {file name: hash}, whatever the order and the container."""
     lines = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
-    return f"sha256:{_sha256(lines.encode())}"
+    return content_hash(lines.encode())
 
 
 def _unused_name(path: Path, used: Mapping[str, str]) -> str:

@@ -35,6 +35,11 @@ _AT_A_TIME = 1 << 23
 Integers = NDArray[np.int64]
 
 
+def characters_of(text: str) -> str:
+    """`text` without punctuation and whatever else is no Chinese character."""
+    return _NOT_HAN.sub("", text)
+
+
 def drop_duplicates(poems: Sequence[Poem]) -> list[Poem]:
     """The poems whose text has not stood before, in order."""
     first: dict[str, Poem] = {}
@@ -134,7 +139,7 @@ class _Postings:
 
 def _grams(texts: Sequence[str]) -> tuple[NDArray[np.uint64], Integers]:
     """(hash, poem) of every 5-gram; a shorter text is filled up to one gram."""
-    bare = [_NOT_HAN.sub("", text).ljust(GRAM, "\0") for text in texts]
+    bare = [characters_of(text).ljust(GRAM, "\0") for text in texts]
     codes = np.frombuffer("".join(bare).encode("utf-32-le"), dtype=np.uint32)
     poem = np.repeat(np.arange(len(texts)), [len(text) for text in bare])
     hashes = np.zeros(max(len(codes) - GRAM + 1, 0), dtype=np.uint64)

@@ -6,7 +6,7 @@
     nats, gradients = model.nats_and_gradients(inputs, targets, lengths)        # trains
 
 T time, B batch, E embedding, H hidden, V vocabulary; arrays are time-major. N counts real tokens:
-the first `lengths[b]` of column b.
+the first `lengths[b]` of column b. A target below 0 is not asked for: its token is only read.
 """
 
 from __future__ import annotations
@@ -89,12 +89,13 @@ class LanguageModel:
         return linear(self._projected(x), self._output, self._bias), State(tuple(layers))
 
     def token_nats(self, inputs: Tokens, targets: Tokens, lengths: Tokens) -> Nats:
-        """−log p(target) in nats, (T, B), from the zero state; 0 beyond the `lengths` (B,)."""
-        real = _real(inputs, lengths)
+        """−log p(target) in nats, (T, B), from the zero state; 0 beyond the `lengths` (B,), and
+        where none is asked for."""
+        asked = _real(inputs, lengths) & (targets >= 0)
         trace = self._forward(inputs, lengths)
-        hidden = self._projected(trace.outputs[real])
+        hidden = self._projected(trace.outputs[asked])
         nats = np.zeros(inputs.shape)
-        nats[real] = linear_cross_entropy(hidden, self._output, self._bias, targets[real])
+        nats[asked] = linear_cross_entropy(hidden, self._output, self._bias, targets[asked])
         return nats
 
     def nats_and_gradients(
@@ -110,17 +111,18 @@ class LanguageModel:
         stands before the output layer.
         """
         real, gradients = _real(inputs, lengths), {}
+        asked = real & (targets >= 0)
         trace = self._forward(inputs, lengths, dropout_masks[:-1])
         outputs = dropout(trace.outputs, dropout_masks[-1]) if dropout_masks else trace.outputs
-        hidden = outputs[real]  # (N, H)
+        hidden = outputs[asked]  # (N, H)
         nats, dx, dweight, gradients["output.bias"] = linear_cross_entropy_with_gradient(
-            self._projected(hidden), self._output, self._bias, targets[real]
+            self._projected(hidden), self._output, self._bias, targets[asked]
         )
         # … and back, line by line
         if self._projection is not None:
             dx, gradients["projection.weight"], _ = linear_backward(dx, hidden, self._projection)
         doutputs = np.zeros_like(outputs)
-        doutputs[real] = dx
+        doutputs[asked] = dx
         if dropout_masks:
             doutputs = dropout_backward(doutputs, dropout_masks[-1])
         through_time = sequence.backward(trace, doutputs)

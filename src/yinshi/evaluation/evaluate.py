@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yinshi.corpus.batches import evaluation_batches
+from yinshi.corpus.batches import Collate, HeadedPoem, evaluation_batches, pad, pad_headed
 from yinshi.corpus.dataset import Dataset
+from yinshi.corpus.header import Headers, Heading, headed
+from yinshi.corpus.poem import Poem
 from yinshi.corpus.vocabulary import EOS, UNK
 from yinshi.engine.language_model import LanguageModel
-from yinshi.errors import DataError, ModelFileError
+from yinshi.errors import DataError, ModelFileError, UsageError
 from yinshi.evaluation.ngram import NGram
 from yinshi.evaluation.perplexity import TokenNats, character_ids
 from yinshi.model_file import ModelFile
+from yinshi.recipe import CONDITIONS
 
 BATCH_SIZE = 128
 
@@ -52,14 +56,22 @@ def evaluate(
     pad_to: int = 80,
     baseline: bool = True,
     progress: Callable[[int, int], None] = lambda done, poems: None,
+    given: Sequence[str] = (),
 ) -> Evaluation:
     """Measure `model` on one split of `dataset`, encoded with the model's own vocabulary.
 
-    `progress` is told how many of the poems are done. The baseline is fitted on the training split.
-    Raises DataError for a split that is absent or empty, ModelFileError for a model that gives NaN.
+    With the conditions `given` of `CONDITIONS` the model reads these of each poem before it; what
+    is counted stays the same. `progress` is told how many of the poems are done. The baseline is
+    fitted on the training split. Raises DataError for a split that is absent or empty,
+    ModelFileError for a model that gives NaN, UsageError for conditions that it was not trained
+    with.
     """
     poems = _encoded(model, dataset, split)
-    nats = token_nats(model, poems, progress)
+    if given:
+        told = _headed(model, poems, dataset.split(split), given)
+        nats = token_nats(model, told, progress, pad_headed)
+    else:
+        nats = token_nats(model, poems, progress)
     characters = nats.targets[nats.targets != EOS]
     return Evaluation(
         perplexity=nats.perplexity,
@@ -75,14 +87,16 @@ def evaluate(
 
 def token_nats(
     model: ModelFile,
-    poems: Sequence[Ids],
+    poems: Sequence[Any],
     progress: Callable[[int, int], None] = lambda done, poems: None,
+    collate: Collate = pad,
 ) -> TokenNats:
-    """What `model` pays for each token of the encoded `poems`, the shortest poem first."""
+    """What `model` pays for each token of the encoded `poems`, the shortest poem first; `collate`
+    makes batches of them."""
     network = LanguageModel(model.weights, cell=model.recipe.network.cell)
     nats: list[NDArray[np.float64]] = []
     targets: list[Ids] = []
-    for batch in evaluation_batches(poems, BATCH_SIZE):
+    for batch in evaluation_batches(poems, BATCH_SIZE, collate):
         with np.errstate(all="ignore"):  # told below, in our words
             paid = network.token_nats(batch.inputs, batch.targets, batch.lengths)
         if not np.isfinite(paid).all():
@@ -91,8 +105,9 @@ def token_nats(
                 "train it anew with a smaller learning rate"
             )
         for column, length in enumerate(batch.lengths):
-            nats.append(paid[:length, column])
-            targets.append(batch.targets[:length, column])
+            asked = batch.targets[:length, column] >= 0
+            nats.append(paid[:length, column][asked])
+            targets.append(batch.targets[:length, column][asked])
         progress(len(nats), len(poems))
     return TokenNats.join(nats, targets)
 
@@ -102,6 +117,22 @@ def _encoded(model: ModelFile, dataset: Dataset, split: str) -> list[Ids]:
     if not any(texts):
         raise DataError(f"{dataset.folder}: split {split!r} holds no poems; prepare more of them")
     return [model.vocabulary.encode(text) for text in texts]
+
+
+def _headed(
+    model: ModelFile, encoded: Sequence[Ids], poems: Sequence[Poem], given: Sequence[str]
+) -> list[HeadedPoem]:
+    """The `encoded` of `poems`, after what of their headers is `given`."""
+    names = Headers(model.header_names, model.vocabulary)
+    if lacking := [part for part in given if part not in names.conditions]:
+        trained = "+".join(names.conditions) or "none"
+        raise UsageError(
+            f"found {lacking[0]} given: the model was trained with conditions {trained}; "
+            "give it no others"
+        )
+    kept = np.array([part in given for part in CONDITIONS])
+    headers = [names.encode(Heading.of(poem)) for poem in poems]
+    return headed(encoded, headers, np.broadcast_to(kept, (len(poems), len(kept))))
 
 
 def _baseline(model: ModelFile, dataset: Dataset, poems: Sequence[Ids]) -> float:

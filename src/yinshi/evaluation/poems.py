@@ -18,7 +18,7 @@ import numpy as np
 from yinshi.corpus import script
 from yinshi.corpus.dataset import Dataset
 from yinshi.corpus.poem import OTHER_FORM, PUNCTUATION, lines_of
-from yinshi.errors import DataError
+from yinshi.errors import DataError, UsageError
 from yinshi.evaluation.evaluate import token_nats
 from yinshi.evaluation.perplexity import character_ids
 from yinshi.model_file import ModelFile
@@ -82,10 +82,16 @@ class Critic:
     """Judges poems by one model, and by the poems it was trained on and those it was not."""
 
     def __init__(self, model: ModelFile, dataset: Dataset, split: str = "test") -> None:
-        """Raises DataError where `dataset` lacks `split`, or that has no poems."""
+        """Raises DataError where `dataset` lacks `split`, or that has no poems, and UsageError for
+        a model that expects titles before them."""
+        if model.recipe.corpus.layout != "text":
+            raise UsageError(
+                "judging poems: found a model of poems with their titles, expected one of poems "
+                "alone; train it on layout text"
+            )
         self._model = model
         self._script = dataset.options.script
-        train = dataset.texts("train")
+        train = dataset.verses("train")
         self._lines = {line for text in train for line in lines_of(text)}
         trained_on_it = model.facts.get("data_hash") == dataset.hash
         self._index = (
@@ -93,7 +99,7 @@ class Critic:
             if model.novelty and trained_on_it
             else NoveltyIndex.from_texts(train)
         )
-        self._real = _by_form(dataset.texts(split))
+        self._real = _by_form(dataset.verses(split))
         if not self._real:
             raise DataError(f"{dataset.folder}: split {split!r} holds no poems; prepare more")
 

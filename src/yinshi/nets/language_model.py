@@ -47,13 +47,19 @@ class LanguageModel(nn.Module):
         if network.tie_weights:
             self.output.weight = self.embedding.weight
 
-    def forward(self, inputs: Tensor, targets: Tensor, alive: Sequence[int]) -> Tensor:
+    def forward(
+        self, inputs: Tensor, targets: Tensor, alive: Sequence[int], asked: Tensor | None = None
+    ) -> Tensor:
         """Summed cross-entropy in nats over the poems of a batch.
 
         inputs, targets (N,): the N real positions, packed step after step, of poems that stand
-        longest first; `alive[t]` of them reach step t. → scalar float32 (or float64).
+        longest first; `alive[t]` of them reach step t. Where headers are only read, `targets` are
+        of the positions `asked` (M,) alone, and only these go on to the output layer.
+        → scalar float32 (or float64).
         """
         hidden = self._recurrence(self.embedding(inputs), alive)
+        if asked is not None:
+            hidden = hidden.index_select(0, asked)
         hidden = dropout(hidden, self.dropout, self.training)
         if hasattr(self, "projection"):
             hidden = self.projection(hidden)

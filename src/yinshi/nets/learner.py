@@ -69,7 +69,8 @@ class TorchLearner:
         self.network.train()
         nats = self._nats(self.trained, inputs, targets, lengths)
         self.optimizer.zero_grad()
-        (nats / (divisor or int(lengths.sum()))).backward()  # type: ignore[no-untyped-call]
+        tokens = np.count_nonzero(_asked(targets, lengths))
+        (nats / (divisor or int(tokens))).backward()  # type: ignore[no-untyped-call]
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
         for group in self.optimizer.param_groups:
@@ -93,14 +94,17 @@ class TorchLearner:
         lengths: NDArray[np.int64],
     ) -> Tensor:
         real = np.arange(len(inputs))[:, None] < lengths
-        answers = targets[real] if targets.ndim == 2 else targets
-        packed = self._tokens(inputs[real]), self._tokens(answers)
+        asked = _asked(targets, lengths)
+        packed = self._tokens(inputs[real]), self._tokens(targets[asked])
+        places = []
+        if targets.ndim == 2 and not asked[real].all():
+            places = [self._tokens(np.flatnonzero(asked[real]))]
         bfloat16 = self.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
-            nats: Tensor = network(*packed, real.sum(axis=1).tolist())
+            nats: Tensor = network(*packed, real.sum(axis=1).tolist(), *places)
         return nats
 
-    def _tokens(self, tokens: NDArray[np.int32]) -> Tensor:
+    def _tokens(self, tokens: NDArray[np.integer]) -> Tensor:
         """On the device, as int64, without waiting for it."""
         found = torch.from_numpy(tokens).long()
         if self.device.type == "cuda":
@@ -152,6 +156,14 @@ class TorchLearner:
         with torch.no_grad():
             for name, parameter in self.network.named_parameters():
                 parameter.copy_(torch.from_numpy(np.ascontiguousarray(weights[name])))
+
+
+def _asked(targets: NDArray[np.int32], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of `targets` count: not padding, nor, below 0, what is only read."""
+    asked: NDArray[np.bool_] = targets >= 0
+    if targets.ndim == 2:
+        asked &= np.arange(len(targets))[:, None] < lengths
+    return asked
 
 
 def choose_device(wish: str, local_rank: int = 0) -> torch.device:

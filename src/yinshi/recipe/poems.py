@@ -6,17 +6,30 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from yinshi.recipe.sections import MAX_SEED, Nested, number
+from yinshi.errors import UsageError
+from yinshi.recipe.sections import MAX_SEED, Nested, nearest, number
 from yinshi.recipe.training import TrainingRecipe
+
+#: The regulated forms that a corpus can be restricted to.
+FORMS = ("五绝", "七绝", "五律", "七律")
+
+#: What may be told of a poem before its first character: see corpus/header.py.
+CONDITIONS = ("dynasty", "form", "author", "title")
 
 
 @dataclass(frozen=True)
 class CorpusRecipe:
-    """What `yinshi prepare` makes of the sources. Lengths count punctuation."""
+    """What `yinshi prepare` makes of the sources. Lengths count punctuation, never a title.
+
+    `form` is "any", one of `FORMS`, several of them ("五绝+七绝"), or "regulated": all. `layout`
+    is what a network reads of a poem: "text" its text alone, "titled" its title, a newline, and its
+    text, a sentence a line.
+    """
 
     collection: Literal["tang", "song", "all"] = "tang"
     script: Literal["traditional", "simplified"] = "traditional"
-    form: Literal["any", "五绝", "七绝", "五律", "七律"] = "any"
+    form: str = "any"
+    layout: Literal["text", "titled"] = "text"
     min_length: int = number(4, 1)
     max_length: int = number(126, 2)
     too_long: Literal["drop", "truncate"] = "truncate"
@@ -28,6 +41,11 @@ class CorpusRecipe:
 
     def faults(self) -> list[str]:
         found = []
+        if not set(self.forms) <= set(FORMS) or len(set(self.forms)) < len(self.forms):
+            found.append(
+                f"form {self.form!r}: expected any, regulated, or one or more of "
+                f"{', '.join(FORMS)} joined by +"
+            )
         if self.min_length > self.max_length:
             found.append(f"min_length {self.min_length} is above max_length {self.max_length}")
         if len(self.ratio) not in (2, 3) or not all(0 < r < math.inf for r in self.ratio):
@@ -35,6 +53,12 @@ class CorpusRecipe:
                 f"ratio {list(self.ratio)}: expected train, validation[, test] as positive numbers"
             )
         return found
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The forms kept; () for any."""
+        named: dict[str, tuple[str, ...]] = {"any": (), "regulated": FORMS}
+        return named.get(self.form, tuple(self.form.split("+")))
 
 
 @dataclass(frozen=True)
@@ -47,6 +71,8 @@ class NetworkRecipe:
     With `tie_weights` the output layer's weight *is* the embedding's; where `hidden` differs from
     `embedding`, a projection H → E without bias stands between (Press & Wolf 2017,
     arXiv 1608.05859).
+    `conditions` are what the network may be told of a poem before it begins: "form+title", or any
+    of `CONDITIONS`; "none" is none.
     """
 
     cell: Literal["lstm", "rnn-tanh", "rnn-sigmoid", "rnn-relu"] = "lstm"
@@ -60,11 +86,17 @@ class NetworkRecipe:
     ] = "uniform"
     vectors: str = "random"
     forget_bias: float = number(0.0, -math.inf)
+    conditions: str | None = None
 
     def faults(self) -> list[str]:
+        found = []
         if self.forget_bias and self.cell != "lstm":
-            return [f"forget_bias is not used by {self.cell}, only by lstm"]
-        return []
+            found.append(f"forget_bias is not used by {self.cell}, only by lstm")
+        try:
+            conditions_in(self.conditions)
+        except UsageError as error:
+            found.append(f"conditions {error}")
+        return found
 
     @property
     def has_projection(self) -> bool:
@@ -88,6 +120,21 @@ class NetworkRecipe:
             shapes["output.weight"] = (V, H)
         shapes["output.bias"] = (V,)
         return shapes
+
+
+def conditions_in(text: str | None) -> tuple[str, ...]:
+    """The names in `text`, joined there by +, in the order of `CONDITIONS`; "none" has none.
+
+    Raises UsageError for any other text.
+    """
+    named = [] if text in (None, "none") else str(text).split("+")
+    unknown = next((name for name in named if name not in CONDITIONS), None)
+    if unknown is not None or len(set(named)) < len(named):
+        hint = nearest(unknown, list(CONDITIONS)) if unknown else ""
+        raise UsageError(
+            f"{text!r}: expected none, or some of {', '.join(CONDITIONS)}, joined by +{hint}"
+        )
+    return tuple(name for name in CONDITIONS if name in named)
 
 
 @dataclass(frozen=True)

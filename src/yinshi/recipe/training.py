@@ -14,7 +14,9 @@ class TrainingRecipe:
 
     `backend` is the LSTM of the PyTorch engine: nets/lstm.py or nn.LSTM. `allocator` "tuned" lets
     `yinshi train` keep memory between steps, where the C library can. `freeze_embedding` leaves the
-    embedding as it begins. `keep_epochs` keeps the model of every epoch, named by its nats.
+    embedding as it begins. `keep_epochs` keeps the model of every epoch, named by its nats. With
+    `network.conditions` a poem is without its header with probability `condition_dropout` in each
+    epoch, and else without each part of it.
     """
 
     optimizer: Literal["sgd", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw"] = (
@@ -27,6 +29,7 @@ class TrainingRecipe:
     warmup: float = number(0.1, 0, 1)
     clip_norm: float | None = number(None, 0)
     freeze_embedding: bool = False
+    condition_dropout: float = number(0.3, 0, 1)
     epochs: int = number(10, 1)
     patience: int | None = number(None, 1)
     batch_size: int = number(64, 1)

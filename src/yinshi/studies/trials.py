@@ -239,13 +239,20 @@ def _threads_for(jobs: int) -> Iterator[None]:
 def draw_sample(data: Dataset, folder: Path, train: int, validation: int, seed: int = 0) -> Dataset:
     """A prepared folder of at most so many poems of two splits of `data`.
 
-    Its vocabulary holds the characters seen twice in the sample's training poems.
+    Its vocabulary holds the characters seen twice in the sample's training poems; titles are not
+    read, whatever the layout of `data`.
     """
     rng, splits = np.random.default_rng(seed), {}
     for name, count in (("train", train), ("validation", validation)):
         poems = data.split(name)
         splits[name] = [poems[i] for i in rng.permutation(len(poems))[:count]]
     vocabulary = Vocabulary.count((poem.text for poem in splits["train"]), min_frequency=2)
-    options = replace(data.options, min_frequency=2, max_vocabulary=None, sample=train + validation)
+    options = replace(
+        data.options,
+        layout="text",
+        min_frequency=2,
+        max_vocabulary=None,
+        sample=train + validation,
+    )
     write_dataset(folder, splits, vocabulary, options, {"sample_of": data.hash})
     return Dataset.load(folder)

@@ -40,7 +40,7 @@ class Learner(Protocol):
     """A network with its optimizer, whatever computes it.
 
     A batch is time-major, `inputs` and `targets` (T, B), the longest of `lengths` (B,) first;
-    `targets` are (B,) where the network gives a text one answer.
+    `targets` are (B,) where the network gives a text one answer; one below 0 is not asked for.
     """
 
     precision: str
@@ -98,6 +98,7 @@ class Loop:
     """Trains `learner` from `progress` to the end of the recipe.
 
     train               encoded poems, or whatever `collate` makes batches of
+    examples_of         what stands for `train` in the epoch of that number, from 0
     measure             gives the figures after each epoch: `nats` per target and others
     criterion           the figure which the best epoch has the lowest of
     metrics             None on ranks other than 0, which write and tell nothing
@@ -120,6 +121,7 @@ class Loop:
     ranks: Ranks = ALONE
     collate: Collate = pad
     criterion: str = "perplexity"
+    examples_of: Callable[[int], Sequence[Any]] | None = None
 
     def __post_init__(self) -> None:
         batches = batch_count(len(self.train), self.training.batch_size)
@@ -142,7 +144,7 @@ class Loop:
         training, progress = self.training, self.progress
         nats: Any = progress.nats if self.ranks.first else 0.0  # this rank's part
         for batch in training_batches(
-            self.train,
+            self.examples_of(progress.epoch) if self.examples_of else self.train,
             training.batch_size,
             training.seed,
             progress.epoch,

@@ -54,7 +54,7 @@ class NumpyLearner:
             )
             gradients = {name: gradients[name] for name in self.optimizer.weights}
             for gradient in gradients.values():
-                gradient /= divisor or int(lengths.sum())
+                gradient /= divisor or int(lengths.sum()) - np.count_nonzero(targets < 0)
             if self.clip_norm is not None:
                 clip_by_global_norm(gradients, self.clip_norm)
             self.optimizer.step(gradients, learning_rate)

@@ -10,7 +10,7 @@ epoch-….safetensors the model of each epoch, named by its validation nats (tra
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 
 from yinshi import __version__
 from yinshi.atomic import write_atomically
+from yinshi.corpus.batches import HeadedPoem, Ids, pad, pad_headed
 from yinshi.corpus.dataset import Dataset
+from yinshi.corpus.header import Headers, Heading, headed, kept_parts, names_in
 from yinshi.errors import MissingExtraError, TrainingError, UsageError
 from yinshi.model_file import ModelFile
-from yinshi.recipe import Recipe
+from yinshi.recipe import Recipe, conditions_in
 from yinshi.training.checkpoints import Progress, load_checkpoint, save_checkpoint, weights_in
 from yinshi.training.distributed import ALONE, Ranks
 from yinshi.training.loop import Learner, Loop, Watch, perplexity_on
@@ -40,7 +42,8 @@ class Run:
     """One run in `folder`. `start` makes a new one, `resume` finds one that was interrupted.
 
     Of several `ranks`, each makes a Run of the same folder, and rank 0 alone writes to it. `notes`
-    are about the weights it starts with.
+    are about the weights it starts with. `header_names` are those of the tokens for
+    `network.conditions`.
     """
 
     folder: Path
@@ -50,6 +53,7 @@ class Run:
     engine: Engine = "torch"
     ranks: Ranks = ALONE
     notes: tuple[str, ...] = ()
+    header_names: tuple[str, ...] = ()
 
     @classmethod
     def start(
@@ -70,8 +74,15 @@ class Run:
             )
         dataset = Dataset.load(data)
         recipe = replace(recipe, corpus=dataset.options)  # whatever it asked for
-        weights, notes = starting_weights(recipe, dataset, model)
-        run = cls(folder, recipe, data.resolve(), dataset.hash, engine, ranks, tuple(notes))
+        conditions = conditions_in(recipe.network.conditions)
+        if conditions and dataset.options.layout == "titled":
+            raise UsageError(
+                f"{data}: prepared with titles in the text, which network.conditions would be told "
+                "of poems without; prepare it with --layout text, or leave the conditions out"
+            )
+        names = names_in(dataset.split("train"), conditions) if conditions else ()
+        weights, notes = starting_weights(recipe, dataset, model, names)
+        run = cls(folder, recipe, data.resolve(), dataset.hash, engine, ranks, tuple(notes), names)
         arrays = ranks.states(run._learner(weights).state())  # waits for all: the folder is empty
         if ranks.first:
             folder.mkdir(parents=True, exist_ok=True)
@@ -88,6 +99,8 @@ class Run:
 
     def _write(self) -> None:
         facts = self.asked | {"data": str(self.data)}
+        if self.header_names:
+            facts["header_names"] = list(self.header_names)
         content = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
         write_atomically(self.folder / "run.json", content.encode())
 
@@ -98,7 +111,8 @@ class Run:
             facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
             recipe = Recipe.from_dict(facts["recipe"])
             data, data_hash = Path(facts["data"]), facts["data_hash"]
-            return cls(folder, recipe, data, data_hash, facts["engine"], ranks)
+            names = tuple(facts.get("header_names", ()))
+            return cls(folder, recipe, data, data_hash, facts["engine"], ranks, (), names)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TrainingError(f"{folder}: holds no training run ({error})") from None
 
@@ -144,11 +158,12 @@ class Run:
 
         @cache
         def novelty() -> Mapping[str, NDArray[Any]]:
-            return NoveltyIndex.from_texts(dataset.texts("train")).to_arrays()
+            return NoveltyIndex.from_texts(dataset.verses("train")).to_arrays()
 
         def save_model(name: str, progress: Progress, figures: Mapping[str, float]) -> None:
             facts = self._facts(progress, figures["perplexity"], learner.precision)
-            model = ModelFile(learner.weights(), self.recipe, dataset.vocabulary, facts, novelty())
+            parts = dataset.vocabulary, facts, novelty(), self.header_names
+            model = ModelFile(learner.weights(), self.recipe, *parts)
             model.save(self.folder / f"{name}.safetensors")
 
         metrics = None
@@ -171,7 +186,23 @@ class Run:
             watch=watch,
             should_stop=should_stop,
             ranks=self.ranks,
+            collate=pad_headed if self.header_names else pad,
+            examples_of=self._headed(dataset, train) if self.header_names else None,
         )
+
+    def _headed(
+        self, dataset: Dataset, train: Sequence[Ids]
+    ) -> Callable[[int], Sequence[HeadedPoem]]:
+        """Number of an epoch → the training poems, with what it keeps of their headers."""
+        names = Headers(self.header_names, dataset.vocabulary)
+        headers = [names.encode(Heading.of(poem)) for poem in dataset.split("train")]
+        training = self.recipe.training
+
+        def examples_of(epoch: int) -> Sequence[HeadedPoem]:
+            kept = kept_parts(len(train), training.seed, epoch, training.condition_dropout)
+            return headed(train, headers, kept)
+
+        return examples_of
 
     def _learner(self, weights: Weights) -> Learner:
         if self.engine == "numpy":

@@ -21,19 +21,23 @@ Weights = dict[str, NDArray[Any]]
 
 
 def starting_weights(
-    recipe: Recipe, dataset: Dataset, model: ModelFile | None = None
+    recipe: Recipe,
+    dataset: Dataset,
+    model: ModelFile | None = None,
+    header_names: Sequence[str] = (),
 ) -> tuple[Weights, list[str]]:
     """(name → weight, what there is to say about them, a sentence each).
 
     Drawn as the recipe says. With `network.vectors` the embedding's rows are then word vectors,
     where there are any; with `model` every weight is the model's, and of the embedding and the
-    output layer the rows of the characters that it knows too. Raises UsageError where the vectors
-    or the model do not fit the recipe's network.
+    output layer the rows of the characters that it knows too. The rows of the tokens called
+    `header_names` come last. Raises UsageError where the vectors or the model do not fit the
+    recipe's network.
     """
     network, vocabulary = recipe.network, dataset.vocabulary
     weights: Weights = dict(
         initial_weights(
-            network.weight_shapes(len(vocabulary)),
+            network.weight_shapes(len(vocabulary) + len(header_names)),
             network.hidden,
             np.random.default_rng(recipe.training.seed),
             network.initializer,
@@ -46,7 +50,7 @@ def starting_weights(
         rows, characters = weights["embedding.weight"], vocabulary.characters
         notes.append(put_vectors(rows, vectors, characters, len(SPECIALS), network.vectors))
     if model is not None:
-        notes.append(_hand_over(weights, model, vocabulary, network))
+        notes.append(_hand_over(weights, model, vocabulary, network, header_names))
     return weights, notes
 
 
@@ -82,9 +86,14 @@ def put_vectors(
 
 
 def _hand_over(
-    weights: Weights, model: ModelFile, vocabulary: Vocabulary, network: NetworkRecipe
+    weights: Weights,
+    model: ModelFile,
+    vocabulary: Vocabulary,
+    network: NetworkRecipe,
+    header_names: Sequence[str],
 ) -> str:
-    """Copy the model's weights, rows by character; characters new to it keep what was drawn."""
+    """Copy the model's weights, rows by character and name; what is new to it keeps what was
+    drawn."""
     check_same_network(model.recipe.network, network)
     pairs = [(i, i) for i in range(len(SPECIALS))]
     pairs += [
@@ -92,13 +101,20 @@ def _hand_over(
         for character in vocabulary.characters
         if character in model.vocabulary
     ]
+    shared = len(pairs) - len(SPECIALS)
+    known = {name: i for i, name in enumerate(model.header_names, start=len(model.vocabulary))}
+    pairs += [
+        (row, known[name])
+        for row, name in enumerate(header_names, start=len(vocabulary))
+        if name in known
+    ]
     ours, theirs = np.array(pairs).T
     for name, weight in weights.items():
         if name in ("embedding.weight", "output.weight", "output.bias"):
             weight[ours] = model.weights[name][theirs]
         else:
             weight[...] = model.weights[name]
-    size, shared = len(vocabulary.characters), len(pairs) - len(SPECIALS)
+    size = len(vocabulary.characters)
     return (
         f"kept the rows of {shared:,} characters; {size - shared:,} are new, and "
         f"{len(model.vocabulary.characters) - shared:,} of the model's are not in the data"

@@ -30,12 +30,10 @@ class Composer:
 
     def __init__(
         self,
-        model: LanguageModel,
         vocabulary: Vocabulary,
         reader: PrefixReader,
         script: str,
     ) -> None:
-        self._model = model
         self._reader = reader
         self._vocabulary = vocabulary
         self._lexicon = Lexicon(vocabulary, script)
@@ -62,6 +60,7 @@ class Composer:
         self,
         plans: Sequence[Plan],
         seed: int,
+        model_for: Callable[[Plan], LanguageModel],
         sampling: Sampling,
         candidates: int,
         shown: Callable[[Draft], str],
@@ -69,14 +68,16 @@ class Composer:
     ) -> Draft:
         """The best of `candidates` drafts of one of the `plans`, whichever `seed` chooses.
 
-        `shown` is the text of a draft as its reader sees it, maybe in the other script: there too
-        it meets what was asked. `penalty`: see `particles.compose`.
+        `model_for` a plan is the network that writes by it. `shown` is the text of a draft as its
+        reader sees it, maybe in the other script: there too it meets what was asked. `penalty`:
+        see `particles.compose`.
         Raises UsageError where no draft could be finished.
         """
         rng = np.random.Generator(np.random.PCG64(seed))
         chosen = plans[int(rng.integers(len(plans)))]
+        model = model_for(chosen)
         for _ in range(ATTEMPTS):
-            for draft in compose(self._model, chosen, rng, sampling, candidates, penalty):
+            for draft in compose(model, chosen, rng, sampling, candidates, penalty):
                 if self._is_met(draft, chosen, shown(draft)):
                     return draft
         raise UsageError(

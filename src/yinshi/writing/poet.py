@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from yinshi.corpus import script as scripts
+from yinshi.corpus.header import Headers, Heading
 from yinshi.corpus.vocabulary import EOS
 from yinshi.engine.language_model import LanguageModel
 from yinshi.errors import UsageError
 from yinshi.model_file import SHIPPED, ModelFile, resolve_model
 from yinshi.writing import search
+from yinshi.writing.conditioned import Conditioned, heading_of
 from yinshi.writing.constraints import Draft, Rules
 from yinshi.writing.novelty import NoveltyIndex
 from yinshi.writing.prefix import PrefixReader
@@ -47,10 +50,17 @@ class Poet:
     """Writes poems with one model. NumPy only: PyTorch is not needed."""
 
     def __init__(self, model_file: ModelFile, name: str) -> None:
+        if model_file.recipe.corpus.layout != "text":
+            raise UsageError(
+                f"{name}: found a model of poems with their titles, which is for measuring "
+                "(yinshi evaluate), expected one of poems alone; train it on layout text"
+            )
         self.name = name
         self.script: Script = model_file.recipe.corpus.script
         self._vocabulary = model_file.vocabulary
-        self._model = LanguageModel(model_file.weights, cell=model_file.recipe.network.cell)
+        self._headers = Headers(model_file.header_names, self._vocabulary)
+        self._cell = model_file.recipe.network.cell
+        self._model = LanguageModel(model_file.weights, cell=self._cell)
         self._reader = PrefixReader(self._model, self._vocabulary, self.script)
         arrays = model_file.novelty
         self._novelty = NoveltyIndex.from_arrays(arrays) if arrays else None
@@ -77,6 +87,9 @@ class Poet:
         beam_width: int = 8,
         script: Script | None = None,
         max_length: int = 64,
+        title: str | None = None,
+        style: str | None = None,
+        dynasty: str | None = None,
         form: str | None = None,
         rhyme: str | None = None,
         tones: Tones | None = None,
@@ -99,6 +112,9 @@ class Poet:
         - `temperature` None is 0.6, and 0.7 for poems with wishes.
         - `max_length` counts punctuation; a poem is cut back to its last whole sentence within
           it, or runs on if its first sentence is longer.
+        - `title`, the author in whose `style` it is to be, and `dynasty`, 唐 or 宋, are told to a
+          network that was trained with them before it begins, as is the form if one is asked for.
+          An author brings along his dynasty; without either it is 唐.
 
         - A line that stands in the training poems word for word is avoided where the model has
           their index and there is another way, unless `allow_quotes`.
@@ -139,34 +155,49 @@ class Poet:
         sampling = Sampling(temperature, top_k, top_p)
         _check(count, seed, method, beam_width, script)
         _check_search(wishes, method, candidates)
+        heading = heading_of(self._headers, self.script, title, style, dynasty)
         first = fresh_seed() if seed is None else seed
         drawn = range(first, first + count)
         if wishes.are_none:
-            rules = Rules(self._vocabulary, max_length)
+            rules, model = Rules(self._vocabulary, max_length), self._told(heading)
             starts = [self._start(prefix, max_length) for prefix in asked]
             if method == "beam":
-                poems = search.beam(self._model, rules, starts, beam_width, count)
+                poems = search.beam(model, rules, starts, beam_width, count)
             elif method == "greedy":
-                poems = [[draft] for draft in search.greedy(self._model, rules, starts)]
+                poems = [[draft] for draft in search.greedy(model, rules, starts)]
             else:
-                poems = self._sampled(rules, starts, drawn, sampling, allow_quotes)
+                poems = self._sampled(model, rules, starts, drawn, sampling, allow_quotes)
         else:
             plans = [self._composer.plans(wishes, prefix, max_length) for prefix in asked]
-            compose = self._searcher(sampling, candidates or CANDIDATES, allow_quotes, script)
+            drafts = candidates or CANDIDATES
+            compose = self._searcher(heading, sampling, drafts, allow_quotes, script)
             poems = [[compose(each, s) for s in drawn] for each in plans]
         seeds = drawn if method == "sample" else [None] * count
         return [
-            self._written(draft, prefix, number, script)
+            replace(self._written(draft, prefix, number, script), title=title, style=style)
             for prefix, drafts in zip(asked, poems, strict=True)
             for number, draft in zip(seeds, drafts, strict=False)  # a beam may find fewer
         ]
 
+    def _told(self, heading: Heading) -> LanguageModel:
+        """The network, after it has been told what it is to write."""
+        if not self._headers.names:
+            return self._model
+        ids = self._headers.encode(heading).ids
+        return Conditioned(self._model.weights, self._cell, ids, len(self._vocabulary))
+
     def _searcher(
-        self, sampling: Sampling, candidates: int, allow_quotes: bool, script: Script | None
+        self,
+        heading: Heading,
+        sampling: Sampling,
+        candidates: int,
+        allow_quotes: bool,
+        script: Script | None,
     ) -> Callable[[Sequence[Plan], int], Draft]:
         """(plans, seed) → the best draft."""
         return partial(
             self._composer.compose,
+            model_for=lambda plan: self._told(replace(heading, lengths=plan.sheet.lengths)),
             sampling=sampling,
             candidates=candidates,
             shown=partial(self._text, script=script),
@@ -175,6 +206,7 @@ class Poet:
 
     def _sampled(
         self,
+        model: LanguageModel,
         rules: Rules,
         starts: Sequence[search.Prefix],
         seeds: range,
@@ -184,11 +216,11 @@ class Poet:
         """For each start a draft of each seed; one that quotes is drawn again."""
         each = [start for start in starts for _ in seeds]
         numbers = [*seeds] * len(starts)
-        drafts = search.sample(self._model, rules, each, numbers, sampling)
+        drafts = search.sample(model, rules, each, numbers, sampling)
         for attempt in range(1, 1 if allow_quotes else ATTEMPTS):
             quoting = [k for k, draft in enumerate(drafts) if self._quotes_in(draft)]
             again = [each[k] for k in quoting], [numbers[k] + attempt * 2**64 for k in quoting]
-            redrawn = search.sample(self._model, rules, *again, sampling) if quoting else []
+            redrawn = search.sample(model, rules, *again, sampling) if quoting else []
             for k, draft in zip(quoting, redrawn, strict=True):
                 drafts[k] = draft
         return [drafts[k : k + len(seeds)] for k in range(0, len(drafts), len(seeds))]
@@ -207,7 +239,7 @@ class Poet:
     def _composer(self) -> Composer:
         from yinshi.writing.composer import Composer  # reads the tables of prosody
 
-        return Composer(self._model, self._vocabulary, self._reader, self.script)
+        return Composer(self._vocabulary, self._reader, self.script)
 
     def _start(self, prefix: str, max_length: int) -> search.Prefix:
         tokens = self._reader.read(prefix)

@@ -19,7 +19,8 @@ class WrittenPoem:
     nothing was drawn). `nats_per_character` is the total −log p of the whole text, its prefix,
     punctuation and end included, over the number of these tokens: exp of it is the poem's
     perplexity. `known_span` is its longest run of characters that stands in the training poems ("":
-    none of five or more; None: the model has no index of them).
+    none of five or more; None: the model has no index of them). `title`, and the author whose
+    `style` it is in, are what was asked for, as it was asked.
     """
 
     text: str
@@ -27,6 +28,8 @@ class WrittenPoem:
     seed: int | None
     nats_per_character: float
     known_span: str | None = None
+    title: str | None = None
+    style: str | None = None
 
     @property
     def form(self) -> str:
@@ -55,7 +58,9 @@ class WrittenPoem:
             "seed": self.seed,
             "nats_per_character": self.nats_per_character,
             "known_span": self.known_span,
+            "title": self.title,
+            "style": self.style,
         }
 
     def __str__(self) -> str:
-        return "\n".join(self.lines)
+        return "\n".join([*filter(None, [self.title]), *self.lines])

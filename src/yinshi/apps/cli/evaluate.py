@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,9 @@ PORTION = 16
     metavar="L",
     help="The length for the convention that counts padding.",
 )
+@click.option("--given", multiple=True, metavar="PARTS",
+              help="Tell the model of each poem first: some of dynasty+form+author+title.  Several "
+              "times, none among them, to compare.")  # fmt: skip
 @click.option("--poems", type=click.IntRange(min=1), metavar="N", help="Judge N poems drawn.")
 @click.option("--file", metavar="FILE", help="Judge the poems of a text file; - is stdin.")
 @click.option("--form", "forms", multiple=True, help="Draw N poems of this form; may be repeated.")
@@ -77,6 +80,7 @@ def command(
     data: Path,
     split: str,
     pad_to: int,
+    given: tuple[str, ...],
     poems: int | None,
     file: str | None,
     forms: tuple[str, ...],
@@ -87,7 +91,7 @@ def command(
     """Measure a model's perplexity, under our convention and under others'; or judge poems.
 
     MODEL is a model file or the folder of a training run; without it, the shipped model. Figures
-    are only comparable for the same split, vocabulary and convention.
+    are only comparable for the same split, vocabulary and convention, and the same --given.
 
     With --poems or --file, poems are judged by form: rhyme, tones, repetition, diction, copied
     lines and likelihood, each beside the same figure of real poems of the split and of their
@@ -102,6 +106,9 @@ def command(
     name = str(model or "the shipped model")
     wishes = {wish: value for wish, value in wishes.items() if value is not None}
     _check(poems, file, bool(forms or wishes))
+    if given and (poems or file):
+        raise UsageError("found --given with --poems or --file: it is for perplexity alone")
+    conditions = [_conditions(text) for text in given] or [()]
     if poems or file:
         from yinshi.evaluation.poems import Critic
 
@@ -117,11 +124,27 @@ def command(
     from yinshi.evaluation.evaluate import evaluate
 
     with _progress_bar("evaluating") as progress:
-        evaluation = evaluate(loaded, dataset, split, pad_to, progress=progress)
+        several = len(conditions) > 1
+        evaluations = [
+            evaluate(loaded, dataset, split, pad_to, not several, progress, each)
+            for each in conditions
+        ]
     if as_json:
-        _print_json(evaluation, told)
+        _print_json(evaluations, given, told)
+    elif several:
+        _print_given(evaluations, given, f"{name} on the {split} split of {data}")
     else:
-        _print_card(evaluation, f"{name} on the {split} split of {data}")
+        headers = f", given {given[0]}" if given else ""
+        _print_card(evaluations[0], f"{name} on the {split} split of {data}{headers}")
+
+
+def _conditions(text: str) -> tuple[str, ...]:
+    from yinshi.recipe import conditions_in
+
+    try:
+        return conditions_in(text)
+    except UsageError as error:
+        raise UsageError(f"--given {error}") from None
 
 
 def _check(poems: int | None, file: str | None, has_wishes: bool) -> None:
@@ -181,11 +204,40 @@ def _progress_bar(doing: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, poems: bar.update(task, completed=done, total=poems)
 
 
-def _print_json(evaluation: Evaluation, told: Mapping[str, Any]) -> None:
+def _print_json(
+    evaluations: Sequence[Evaluation], given: Sequence[str], told: Mapping[str, Any]
+) -> None:
+    """One evaluation, or under "given" all of them."""
     import json
     from dataclasses import asdict
 
-    click.echo(json.dumps({**told, **asdict(evaluation)}, ensure_ascii=False, indent=2))
+    found: dict[str, Any] = {
+        parts: asdict(each) for parts, each in zip(given, evaluations, strict=False)
+    }
+    if len(evaluations) > 1:
+        facts: dict[str, Any] = {"given": found}
+    else:
+        facts = asdict(evaluations[0]) | ({"given": given[0]} if given else {})
+    click.echo(json.dumps({**told, **facts}, ensure_ascii=False, indent=2))
+
+
+def _print_given(evaluations: Sequence[Evaluation], given: Sequence[str], title: str) -> None:
+    """What each of the headers brings, beside the first."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("given", box=SIMPLE_HEAD)
+    for column in ("perplexity", "per character", f"beside {given[0]}"):
+        table.add_column(column, justify="right")
+    first = evaluations[0].perplexity
+    for parts, each in zip(given, evaluations, strict=True):
+        characters = each.conventions["per_character"]
+        change = f"{each.perplexity / first - 1:+.1%}"
+        table.add_row(parts, f"{each.perplexity:.2f}", f"{characters:.2f}", change)
+    click.echo(title)
+    Console().print(table)
+    _print_size(evaluations[0])
 
 
 def _print_card(evaluation: Evaluation, title: str) -> None:
@@ -205,6 +257,10 @@ def _print_card(evaluation: Evaluation, title: str) -> None:
         table.add_row("trigram", f"{evaluation.baseline:.2f}", "the baseline, counted per token")
     click.echo(title)
     Console().print(table)
+    _print_size(evaluation)
+
+
+def _print_size(evaluation: Evaluation) -> None:
     click.echo(
         f"poems {evaluation.poems:,}, tokens {evaluation.tokens:,}, "
         f"V {evaluation.vocabulary_size:,}, unknown characters {evaluation.unknown_rate:.2%}"

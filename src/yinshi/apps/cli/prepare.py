@@ -39,7 +39,14 @@ def _ratio(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
 @click.option("--collection", type=click.Choice(["tang", "song", "all"]), help="Which poems.")
 @click.option("--script", type=click.Choice(["traditional", "simplified"]), help="Characters.")
 @click.option(
-    "--form", type=click.Choice(["any", "五绝", "七绝", "五律", "七律"]), help="Fixed form."
+    "--form",
+    metavar="FORM",
+    help="any; 五绝, 七绝, 五律 or 七律, several joined by +; or regulated: all of these.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["text", "titled"]),
+    help="What a network reads: the text alone, or the title, then a sentence a line.",
 )
 @click.option("--min-length", type=int, help="Shortest poem kept, in characters.")
 @click.option("--max-length", type=int, help="Longest poem kept, punctuation counted.")
@@ -53,11 +60,26 @@ def _ratio(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     "--ratio", callback=_ratio, metavar="A:B[:C]", help="train:validation[:test], e.g. 8:1:1."
 )
 @click.option("--seed", type=int, help="Seed of sample and split.")
-def command(sources: tuple[Path, ...], out: Path, recipe: str | None, **options: Any) -> None:
+@click.option(
+    "--test-file",
+    type=click.Path(path_type=Path),
+    metavar="JSON",
+    help='The test split: [{"title": …, "content": "line。\\nline。"}, …]; kept out of the others.',
+)
+def command(
+    sources: tuple[Path, ...],
+    out: Path,
+    recipe: str | None,
+    test_file: Path | None,
+    **options: Any,
+) -> None:
     """Clean, de-duplicate, split and encode a collection of poems.
 
     Options that are not given come from the recipe, or else have the defaults of a recipe without
     a [corpus] section. Lengths count punctuation.
+
+    The poems of a --test-file are the test split as they stand there; they and their
+    near-duplicates are taken out of all other poems, which A:B of --ratio then divides.
 
     \b
     Examples:
@@ -65,18 +87,28 @@ def command(sources: tuple[Path, ...], out: Path, recipe: str | None, **options:
       yinshi prepare --source chinese-poetry.tar.xz --recipe tang --out data/tang
       yinshi prepare --source poems.txt --script simplified --ratio 9:1 --out data/mine
       yinshi prepare --source quan-tang-shi.zip --form 五绝 --max-vocabulary 4000 --out data/jueju
+      yinshi prepare --recipe four-forms --test-file poems.json --out data/four-forms
     """
     given = {key: value for key, value in options.items() if value is not None}
-    prepare_into(out, _corpus_recipe(recipe, given), sources)
+    prepare_into(out, _corpus_recipe(recipe, given), sources, test_file)
 
 
-def prepare_into(out: Path, corpus: CorpusRecipe, sources: Sequence[Path] = ()) -> None:
+def prepare_into(
+    out: Path,
+    corpus: CorpusRecipe,
+    sources: Sequence[Path] = (),
+    test_file: Path | None = None,
+) -> None:
     """Write the prepared folder `out` of the sources, or of the pinned archive, and tell of it."""
     from yinshi.corpus.prepare import prepare
 
     started = time.perf_counter()
     manifest = prepare(
-        sources or [_download()], corpus, out, report=lambda line: click.echo(line, err=True)
+        sources or [_download()],
+        corpus,
+        out,
+        report=lambda line: click.echo(line, err=True),
+        test_file=test_file,
     )
     for line in _summary(manifest):
         click.echo(line)
@@ -123,15 +155,30 @@ def _summary(manifest: dict[str, Any]) -> Iterator[str]:
         ("another length", counts["form"] - counts["length"], ""),
         ("truncated", manifest["truncated"], ""),
         ("duplicates", counts["length"] - counts["duplicates"], ""),
+        *_of_test_file(manifest.get("test_file")),
         ("left", counts["sample"], "poems"),
         ("near-duplicates", near["poems"], f"in {near['groups']:,} groups, each on one side"),
     ]
     for name, unknown in manifest["unknown_rate"].items():
         rows.append((name, counts[name], f"poems, {unknown:.3%} of characters unknown"))
     rows.append(("vocabulary", manifest["vocabulary_size"], "ids, the specials included"))
+    if manifest["options"]["layout"] == "titled":
+        rows.append(("untitled", manifest["untitled"], "poems, which begin with an empty line"))
     for label, number, note in rows:
         if number:
             yield f"{label:<16}{number:>9,}  {note}".rstrip()
+
+
+def _of_test_file(facts: dict[str, Any] | None) -> Iterator[tuple[str, int, str]]:
+    """Rows of the summary, where the test poems were given."""
+    if not facts:
+        return
+    yield "test file", facts["poems"], f"poems, {facts['found']:,} of them found in the sources"
+    yield "  without verse", len(facts["empty"]), "left out"
+    for why, numbers in facts["kept"].items():
+        yield f"  {why.replace('_', ' ')}", len(numbers), "kept"
+    yield "  removed, same", facts["removed"]["same"], "poems taken out of the others"
+    yield "  removed, near", facts["removed"]["near"], "near-duplicates taken out of the others"
 
 
 def _rules(manifest: dict[str, Any], what: str) -> str:

@@ -181,6 +181,8 @@ def _show_result(run: Run) -> None:
     model = ModelFile.load(run.best)
     result = evaluate(model, dataset, split, baseline=False)
     click.echo(f"{split} perplexity {result.perplexity:.2f} ({run.best})\n")
+    if model.recipe.corpus.layout != "text":
+        return  # it expects titles, and is for measuring
     prefixes = [character for character in "日山月" if character in model.vocabulary]
     for poem in Poet(model, str(run.best)).write(prefixes or "", seed=0):
         click.echo(f"{poem}\n")

@@ -40,6 +40,9 @@ FEW = 16
 @click.option("--beam", type=int, metavar="WIDTH", help="Search the likeliest poem, draw nothing.")
 @click.option("--script", type=click.Choice(["traditional", "simplified"]), help="Of the poems.")
 @click.option("--max-length", default=64, show_default=True, help="Counts punctuation too.")
+@click.option("--title", metavar="TITLE", help="What it is about, for a model that reads titles.")
+@click.option("--style", metavar="AUTHOR", help="In whose manner, for a model that knows authors.")
+@click.option("--dynasty", help="唐 or 宋.  [default: the author's, or 唐]")
 @click.option("--form", help="五绝, 七绝, 五律, 七律, 排律:N or free.")
 @click.option("--rhyme", metavar="RHYME", help="One of the 106 (东), auto or off.")
 @click.option("--tones", type=click.Choice(["strict", "loose", "off"]))
@@ -83,6 +86,11 @@ def command(
     \b
         yinshi write --form 七律 --rhyme 东
         yinshi write --form 五绝 --acrostic 春夏秋冬 --avoid 愁
+
+    A model trained with network.conditions can be told more:
+
+    \b
+        yinshi write --title 秋夜寄友 --style 李白 --form 五律
     """
     if len(prefixes) * count <= FEW:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
