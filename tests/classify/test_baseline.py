@@ -27,6 +27,18 @@ def test_it_learns_the_character_that_tells() -> None:
     assert result.seconds > 0
 
 
+@pytest.mark.parametrize("labels", ["110", "120"])
+def test_decisions_are_the_predictions_and_how_clear_they_are(labels: str) -> None:
+    """Of two classes, and of three."""
+    texts = ("好看好听", "很好", "差得很")
+    result = baseline(Table(texts * 2, tuple(labels) * 2), Table(("很好", "差"), ("1", "0")))
+    classes = sorted(set(labels))
+    assert result.decisions.shape == (2, len(classes))
+    said = tuple(classes[row] for row in result.decisions.argmax(axis=1))
+    assert said == result.predictions
+    assert result.decisions[1, 0] == result.decisions[1].max() > 0  # 差 stands under 0 alone
+
+
 def test_texts_of_unknown_characters_are_predicted_too() -> None:
     result = baseline(TRAIN, Table(("xyz", "\ud800", "　"), ("1", "0", "0")))
     assert set(result.predictions) <= {"0", "1"}

@@ -10,14 +10,22 @@ from yinshi.classify.scores import Scores, score
 from yinshi.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from yinshi.classify.tables import Table
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Predicted labels of the test rows, what they are worth, and how long it took."""
+    """Predicted labels of the test rows, what they are worth, and how long it took.
+
+    decisions (N, C): how far each row is on each class's side of the machine's hyperplanes, the
+    classes in the order of characters.
+    """
 
     predictions: tuple[str, ...]
+    decisions: NDArray[np.float64]
     scores: Scores
     seconds: float  # to train and to predict
 
@@ -47,6 +55,9 @@ def baseline(train: Table, test: Table) -> Baseline:
             "expected more texts, or longer ones"
         ) from None
     machine = LinearSVC(C=0.5, random_state=0).fit(features, train.labels)
-    predictions = tuple(map(str, machine.predict(vectorizer.transform(test.texts))))
+    decisions = machine.decision_function(vectorizer.transform(test.texts))
+    if decisions.ndim == 1:  # of the second of two classes
+        decisions = decisions[:, None] * (-1, 1)
+    predictions = tuple(str(machine.classes_[row]) for row in decisions.argmax(axis=1))
     seconds = time.perf_counter() - began
-    return Baseline(predictions, score(test.labels, predictions), seconds)
+    return Baseline(predictions, decisions, score(test.labels, predictions), seconds)
