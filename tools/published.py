@@ -73,8 +73,8 @@ per real token. The conventions are those of [docs/perplexity.md](../docs/perple
 
 {studies}
 
-A study resumes where it stopped: `yinshi study NAME --data data/tang`, and for `classify` a folder of labelled
-texts (`--quick` for minutes, `--jobs N` for several trainings at a time).
+A study resumes where it stopped: `yinshi study NAME --data data/tang`, and for `classify` a folder
+of labelled texts (`--quick` for minutes, `--jobs N` for several trainings at a time).
 """
 
 
