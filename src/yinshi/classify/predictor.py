@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,17 +14,17 @@ from yinshi.classify.tables import Table, check_labels
 from yinshi.errors import UsageError
 
 
-class Predictor:
+class Predictor(ABC):
     """Answers of whatever gives probabilities."""
 
     @property
+    @abstractmethod
     def classes(self) -> tuple[str, ...]:
         """In the order of `predict_proba`'s columns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """P(class | text), (N, C), for any strings whatever; rows sum to 1."""
-        raise NotImplementedError
 
     def predict(self, texts: Sequence[str]) -> list[str]:
         """The likeliest class of each text."""

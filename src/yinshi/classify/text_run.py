@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,10 +34,10 @@ LAST = "last.safetensors"
 
 
 @dataclass(frozen=True)
-class TextRun:
+class TextRun(ABC):
     """One training in `folder`, on the GPU `local_rank` where there is one. `notes` are for people.
 
-    What is learnt is a subclass's: `examples`, `_learner`, `_measure`, `_drawn` and `_content`.
+    What is learnt of what is a subclass's.
     """
 
     folder: Path
@@ -142,23 +143,25 @@ class TextRun:
             metrics.close()
         return ClassifierFile.load(self.best)
 
+    @abstractmethod
     def _examples(self) -> tuple[list[Example], list[Example]]:
         """Those to learn from, and those that tell the best epoch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _content(self) -> dict[str, tuple[Sequence[str], ...]]:
         """Name → the texts, and labels, that are learnt from."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _learner(self, weights: Weights) -> TorchLearner:
-        raise NotImplementedError
+        """With a network of these weights."""
 
+    @abstractmethod
     def _measure(self, dev: Sequence[Example], learner: TorchLearner) -> Measure:
-        raise NotImplementedError
+        """Figures on `dev`, `criterion` among them."""
 
+    @abstractmethod
     def _starting_weights(self) -> tuple[Weights, list[str]]:
         """(name → weight, what there is to say about them)."""
-        raise NotImplementedError
 
     def _kept(self, weights: Weights) -> Weights:
         """What the file of an epoch holds."""
