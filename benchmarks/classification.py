@@ -21,12 +21,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import numpy as np
-
-from yinshi.classify.baseline import baseline
 from yinshi.classify.classifier import TextClassifier, pretrain
+from yinshi.classify.mixing import mixture
 from yinshi.classify.predictor import Ensemble
-from yinshi.classify.scores import Scores, score
+from yinshi.classify.scores import Scores
 from yinshi.classify.tables import (
     Table,
     drop_duplicates,
@@ -76,8 +74,6 @@ TASKS = {
 #: Epochs of each language model.
 LANGUAGES = {"shopping": 9, "dynasties": 4}
 SEEDS = (0, 1, 2)
-#: Of the networks beside the linear machine.
-WEIGHTS = (0.3, 0.2, 0.1, 0.05, 0.4, 0.6)
 
 
 def main() -> None:
@@ -123,35 +119,19 @@ def measure(fold: Fold, settings: dict[str, Any], folder: Path) -> dict[str, flo
     ]
     alone = [member.evaluate(fold.test) for member in members]
     together = Ensemble(members)
-    bar, mixed, seconds = beside(together, fold)
+    mixed = mixture(together, fold.train, fold.dev, fold.test)
     return {
-        **shown("baseline", bar),
+        **shown("baseline", mixed.alone),
         "accuracy": mean(scores.accuracy for scores in alone),
         "macro_f1": mean(scores.macro_f1 for scores in alone),
         "lowest": min(scores.accuracy for scores in alone),
         "highest": max(scores.accuracy for scores in alone),
         **shown("ensemble", together.evaluate(fold.test)),
         **shown("dev_ensemble", together.evaluate(fold.dev)),
-        **shown("mixed", mixed),
+        **shown("mixed", mixed.scores),
         "seconds": mean(seconds_in(folder / f"seed-{seed}") for seed in SEEDS),
-        "seconds_baseline": seconds,
+        "seconds_baseline": mixed.seconds,
     }
-
-
-def beside(networks: Ensemble, fold: Fold) -> tuple[Scores, Scores, float]:
-    """The linear machine's scores on the test, those of it with the networks, its seconds."""
-    dev, test = fold.dev, fold.test
-    both = Table(dev.texts + test.texts, dev.labels + test.labels)
-    machine = baseline(fold.train, both)
-    logs = np.log(networks.predict_proba(both.texts) + 1e-12)
-
-    def scores(rows: slice, weight: float) -> Scores:
-        found = (machine.decisions + weight * logs)[rows].argmax(axis=1)
-        return score(both.labels[rows], [networks.classes[i] for i in found])
-
-    known, unknown = slice(len(dev)), slice(len(dev), None)
-    best = max(WEIGHTS, key=lambda weight: scores(known, weight).accuracy)
-    return scores(unknown, 0), scores(unknown, best), machine.seconds
 
 
 def shown(name: str, scores: Scores) -> dict[str, float]:

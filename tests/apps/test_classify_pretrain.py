@@ -83,6 +83,24 @@ def test_several_models_answer_together(
     assert json.loads(out)["models"] == [str(m) for m in models[1::2]]
 
 
+def test_a_classifier_beside_the_baseline(
+    tables: tuple[Path, Path], tmp_path: Path, capsys: Capture
+) -> None:
+    """The baseline is right about all of these, and stays so with a network that knows little."""
+    pytest.importorskip("sklearn")
+    train, test = tables
+    dev, run = write_table(tmp_path / "dev.tsv", told_by_a_word(16, 5)), tmp_path / "run"
+    assert classify(capsys, "train", "--train", train, *NETWORK, 0, "--out", run)[0] == 0
+    asked = ["baseline", "--train", train, "--test", test, "--model", run]
+    code, out, _ = classify(capsys, *asked, "--dev", dev)
+    assert code == 0
+    assert out.splitlines()[-2].startswith("test, with the networks: accuracy 100.0%")
+    assert out.endswith("chosen on dev\n")
+    code, _, err = classify(capsys, *asked)
+    assert code == 2
+    assert "found --model without --dev, by which its weight is chosen: give both" in err
+
+
 def test_a_language_model_knows_no_classes(language: Path, capsys: Capture) -> None:
     code, out, err = classify(capsys, "predict", "--model", language, "月")
     assert (code, out) == (2, "")

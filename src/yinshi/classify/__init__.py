@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from yinshi.classify.confusion import draw_confusion
     from yinshi.classify.dynasties import DynastySet, dynasty_set
     from yinshi.classify.encoder import Encoder
+    from yinshi.classify.mixing import mixture
     from yinshi.classify.predictor import Ensemble
     from yinshi.classify.scores import ClassScore, Scores, score
     from yinshi.classify.stop_words import load_stop_words
@@ -58,6 +59,7 @@ _HOMES = {
     "load_stop_words": "yinshi.classify.stop_words",
     "load_table": "yinshi.classify.tables",
     "load_vectors": "yinshi.classify.word_vectors",
+    "mixture": "yinshi.classify.mixing",
     "overlap": "yinshi.classify.tables",
     "pretrain": "yinshi.classify.classifier",
     "score": "yinshi.classify.scores",
@@ -85,6 +87,7 @@ __all__ = [
     "load_stop_words",
     "load_table",
     "load_vectors",
+    "mixture",
     "overlap",
     "pretrain",
     "score",

@@ -44,7 +44,7 @@ def evaluate_command(
 
     if confusion:
         figure_format(confusion)  # its error comes first
-    classifier, encoder = _load(models)
+    classifier, encoder = load_predictor(models)
     table = load("data", data, columns, err=as_json)
     check_labels(table, classifier.classes)
     began = time.perf_counter()
@@ -93,7 +93,7 @@ def predict_command(
         raise UsageError("expected either TEXT… or --input FILE")
     if source is None and len(texts) <= FEW:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
-    classifier, encoder = _load(models)
+    classifier, encoder = load_predictor(models)
     if source is not None:
         texts = load("input", source, columns, err=True, labelled=False).texts
     found = classifier.predict_proba(texts)
@@ -105,7 +105,7 @@ def predict_command(
     warn_of(texts, encoder)
 
 
-def _load(models: Sequence[Path]) -> tuple[Predictor, Encoder]:
+def load_predictor(models: Sequence[Path]) -> tuple[Predictor, Encoder]:
     """All of them together, and how the first one reads a text."""
     from yinshi.classify.classifier import TextClassifier
     from yinshi.classify.predictor import Ensemble
