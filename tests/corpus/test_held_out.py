@@ -13,7 +13,7 @@ from yinshi.apps.cli.main import main
 from yinshi.corpus.dataset import Dataset
 from yinshi.corpus.held_out import read_held_out
 from yinshi.corpus.prepare import prepare
-from yinshi.errors import SourceError, YinshiError
+from yinshi.errors import DataError, SourceError, YinshiError
 from yinshi.recipe import CorpusRecipe
 
 pytest.importorskip("pyarrow")
@@ -86,6 +86,25 @@ def test_the_given_poems_are_the_test_split_and_nowhere_else(
     assert told["empty"] == []
     assert not any(told["kept"].values())
     assert told["hash"].startswith("sha256:")
+
+
+def test_the_test_poems_of_a_prepared_folder(
+    source: Callable[[Sequence[str]], Path], tmp_path: Path
+) -> None:
+    """A larger collection on the smaller one's test split: with author, title and source."""
+    poems = quatrains(60)
+    smaller, larger = tmp_path / "smaller", tmp_path / "larger"
+    prepare([source(poems[:40])], replace(RECIPE, ratio=(2, 1, 1)), smaller)
+    manifest = prepare([source(poems)], RECIPE, larger, test_file=smaller)
+    test = Dataset.load(smaller).split("test")
+    assert Dataset.load(larger).split("test") == test
+    assert (len(test), test[0].author) == (10, "無名")
+    found = sides(larger)
+    assert sorted(found["train"] + found["validation"] + found["test"]) == sorted(poems)
+    assert manifest["test_file"]["hash"] == Dataset.load(smaller).hash
+    prepare([source(poems[:9])], RECIPE, tmp_path / "two")
+    with pytest.raises(DataError, match="found no split 'test', expected one of train, valid"):
+        read_held_out(tmp_path / "two")
 
 
 def test_a_chain_of_variants_goes_as_a_whole(

@@ -7,6 +7,9 @@ The file is a list of poems, a couplet a line or all in one:
 Their notes, punctuation and script are brought to those of the other poems, and no more: a figure
 published of these poems is of all of them, so that one of another form or length, with a lacuna,
 without a title or given twice stays. Only an entry without any character of verse is left out.
+
+Or it is a prepared folder, whose test poems these are: so a larger collection is measured on the
+test split of a smaller one.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import numpy as np
 
 from yinshi.corpus.cleaning import NORMALISING, CleaningStatistics, clean, clean_name
 from yinshi.corpus.containers import read_file
+from yinshi.corpus.dataset import Dataset
 from yinshi.corpus.poem import Poem
 from yinshi.corpus.script import to_simplified
 from yinshi.corpus.sources import SINGLE_FILE_LIMIT, content_hash, entries_of_json
@@ -34,7 +38,7 @@ _EXPECTED = 'a list of {"title": "…", "content": "line。\\nline。"}'
 class HeldOut:
     """The poems of a file, in its order. Entries are numbered from 1.
 
-    name, hash   of the file; `sha256:…` of its bytes
+    name, hash   of the file; `sha256:…` of its bytes, or the hash of a prepared folder
     numbers      the entry of each of `poems`
     empty        entries left out because they hold no character of verse
     """
@@ -112,7 +116,12 @@ class HeldOut:
 
 def read_held_out(path: Path) -> HeldOut:
     """The poems of the file `path`, their notes and marks as those of other poems, not yet their
-    script. Raises SourceError, with the number of the entry, for whatever is not such a file."""
+    script. Raises SourceError, with the number of the entry, for whatever is not such a file, and
+    DataError for a folder without a test split."""
+    if path.is_dir():
+        given = Dataset.load(path)
+        test = given.split("test")
+        return HeldOut(path.name, given.hash, test, [*range(1, len(test) + 1)], [])
     content = read_file(path, SINGLE_FILE_LIMIT)
     poems, numbers, empty = list[Poem](), list[int](), list[int]()
     entries = entries_of_json(str(path), content)

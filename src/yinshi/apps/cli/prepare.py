@@ -63,8 +63,9 @@ def _ratio(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
 @click.option(
     "--test-file",
     type=click.Path(path_type=Path),
-    metavar="JSON",
-    help='The test split: [{"title": …, "content": "line。\\nline。"}, …]; kept out of the others.',
+    metavar="JSON|DIRECTORY",
+    help='The test split: [{"title": …, "content": "line。\\nline。"}, …], or that of a prepared '
+    "folder; kept out of the others.",
 )
 def command(
     sources: tuple[Path, ...],
@@ -88,6 +89,7 @@ def command(
       yinshi prepare --source poems.txt --script simplified --ratio 9:1 --out data/mine
       yinshi prepare --source quan-tang-shi.zip --form 五绝 --max-vocabulary 4000 --out data/jueju
       yinshi prepare --recipe four-forms --test-file poems.json --out data/four-forms
+      yinshi prepare --collection all --ratio 99:1 --test-file data/tang --out data/all
     """
     given = {key: value for key, value in options.items() if value is not None}
     prepare_into(out, _corpus_recipe(recipe, given), sources, test_file)
