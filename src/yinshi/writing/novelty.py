@@ -1,11 +1,11 @@
-"""Which spans of a poem stand in the training poems word for word: a Bloom filter of ≤ 2 MB.
+"""Which spans of a poem stand in the training poems word for word: a Bloom filter.
 
-The filter holds every window of 5, 6 and 7 characters within a line, and at each pause the four
-characters before it with the four after it. A span is known if all windows in it are. So no line of
-five characters or more, and no run of such lines, is ever missed; shorter ones are common property
-and never known. A window that the poems lack is taken for one of theirs at the filter's rate of
-false positives, 0.3 % (measured in tests/writing/test_novelty.py): a new line of five is too, one
-of seven, with six windows, far more seldom.
+The filter holds every window of 5 characters within a line, and at each pause the four characters
+before it with the four after it. A span is known if all windows in it are. So no line of five
+characters or more, and no run of such lines, is ever missed; shorter ones are common property and
+never known. A window that the poems lack is taken for one of theirs at the filter's rate of false
+positives, 0.8 % (measured in tests/writing/test_novelty.py): a new line of five is too, one of
+seven, with three windows, far more seldom.
 
 A character and its variants, traditional and simplified, are one. The index carries the table for
 that, so that nothing but NumPy is needed to ask it.
@@ -27,13 +27,13 @@ from yinshi.corpus import script
 from yinshi.corpus.poem import PUNCTUATION
 from yinshi.errors import ModelFileError
 
-#: Characters in a window within a line; the first is the shortest span that can be known.
-SIZES = (5, 6, 7)
+#: Characters in a window within a line, the shortest span that can be known.
+SIZE = 5
 #: Characters before a pause, and after it, in the window that spans it.
 OVERHANG = 4
 
-#: With 12 bits a window, 8 hashes are best (12 ln 2) and (1 − e^(−8/12))⁸ = 0.31 % false.
-BITS_PER_WINDOW, HASHES = 12, 8
+#: With 10 bits a window, 7 hashes are best (10 ln 2) and (1 − e^(−7/10))⁷ = 0.82 % false.
+BITS_PER_WINDOW, HASHES = 10, 7
 
 #: The arrays of an index.
 KINDS = {"characters": "uint32, 2-d", "bits": "uint8, 1-d"}
@@ -99,7 +99,7 @@ class NoveltyIndex:
         breaks = np.flatnonzero((codes[:-1] == 0) & (codes[1:] == 0))  # one before each line
         fresh = np.bincount(np.searchsorted(breaks, starts) - 1, minlength=len(lines))
         length = np.diff(np.cumsum(codes != 0)[breaks])
-        known: NDArray[np.bool_] = (fresh[: len(lines)] == 0) & (length >= SIZES[0])
+        known: NDArray[np.bool_] = (fresh[: len(lines)] == 0) & (length >= SIZE)
         return known
 
     def longest_known_span(self, poem: str) -> str:
@@ -109,7 +109,7 @@ class NoveltyIndex:
         codes, places = self._stream([poem])
         reach = _reach(len(codes), *self._unknown(codes))
         counted = np.r_[0, np.cumsum(codes != 0)]
-        best, first, last = SIZES[0] - 1, 0, 0
+        best, first, last = SIZE - 1, 0, 0
         for start in np.flatnonzero(codes):
             end = _without_stump(codes, int(start), int(reach[start]))
             if (length := int(counted[end] - counted[start])) > best:
@@ -146,7 +146,7 @@ class NoveltyIndex:
             found &= (self._bits[places >> np.uint64(3)] >> (places & np.uint64(7))) & 1 == 1
         blank = codes == 0
         inner = np.flatnonzero(blank[1:-1] & ~blank[:-2] & ~blank[2:]) + 1
-        spanned = starts[ends - starts > SIZES[-1]] + OVERHANG
+        spanned = starts[ends - starts > SIZE] + OVERHANG
         lone = inner[~np.isin(inner, spanned)]
         return np.r_[starts[~found], lone], np.r_[ends[~found], lone + 1]
 
@@ -156,9 +156,9 @@ def _windows(codes: Codes) -> tuple[Places, Places, NDArray[np.uint64]]:
     blank = codes == 0
     blanks = np.r_[0, np.cumsum(blank)]
     starts, ends, hashes = [], [], []
-    for size in (*SIZES, 2 * OVERHANG + 1):
+    for size in (SIZE, 2 * OVERHANG + 1):
         inside = blanks[size:] - blanks[:-size]
-        if size in SIZES:
+        if size == SIZE:
             kept = np.flatnonzero(inside == 0)
         else:  # its only blank is the pause in the middle
             kept = np.flatnonzero((inside == 1) & blank[OVERHANG : OVERHANG + len(inside)])
