@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from yinshi.corpus.vocabulary import Vocabulary
@@ -60,6 +61,33 @@ def test_float16_rounds_to_half_the_size(model: ModelFile, tmp_path: Path) -> No
     for name, weight in ModelFile.load(tmp_path / "half.safetensors").weights.items():
         assert weight.dtype == np.float16
         assert np.array_equal(weight, model.weights[name].astype(np.float16))
+
+
+def test_int8_is_a_byte_a_weight_and_the_nearest_of_255_steps(tmp_path: Path) -> None:
+    """By hand: rows of 127 and of 2.54 at most have steps of 1 and of 0.02; the third is zeros."""
+    shapes = RECIPE.network.weight_shapes(len(VOCABULARY))
+    weights = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    weights["embedding.weight"][:2] = [[-127, 3.4, 3.6], [2.54, 0.029, -0.011]]
+    weights["output.bias"][:] = np.float32(1 / 3)  # a vector is kept as it is
+    ModelFile(weights, RECIPE, VOCABULARY).save(tmp_path / "m", dtype="int8")
+    loaded = ModelFile.load(tmp_path / "m")
+    rows = loaded.weights["embedding.weight"][:3]
+    np.testing.assert_allclose(rows, [[-127, 3, 4], [2.54, 0.02, -0.02], [0, 0, 0]], rtol=1e-6)
+    assert loaded.weights["output.bias"].tolist() == weights["output.bias"].tolist()
+    assert {w.dtype for w in loaded.weights.values()} == {np.dtype(np.float32)}
+    loaded.save(tmp_path / "again", dtype="int8")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
+    with safe_open(tmp_path / "m", framework="numpy") as file:
+        assert file.get_tensor("lstm.weight_hh_l0").dtype == np.int8
+        assert file.get_tensor("lstm.weight_hh_l0.scale").shape == (16,)
+
+
+def test_scales_that_fit_no_matrix(model: ModelFile, tmp_path: Path) -> None:
+    weights = {**model.weights, "output.bias.scale": np.ones(3, np.float32)}
+    for wrong in (weights, {"absent.scale": np.ones(3, np.float32)}):
+        save_file(wrong, tmp_path / "m", metadata())
+        with pytest.raises(ModelFileError):
+            ModelFile.load(tmp_path / "m")
 
 
 def test_weights_need_not_be_contiguous(model: ModelFile, tmp_path: Path) -> None:
