@@ -17,7 +17,7 @@ ALLOWED = {
     "errors": [],
     "atomic": ["errors"],
     "recipe": ["errors"],
-    "corpus": ["errors", "recipe", "atomic"],
+    "corpus": ["errors", "recipe", "atomic", "prosody"],
     "prosody": ["errors", "recipe"],
     "engine": ["errors"],
     "nets": ["errors", "recipe"],

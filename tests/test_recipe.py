@@ -74,6 +74,23 @@ def test_optional_fields_are_none_by_default() -> None:
                 assert field.default is None, field.name
 
 
+def test_what_was_added_later_is_absent_unless_it_is_set() -> None:
+    """Runs and models of before are the same runs, and readable by what made them."""
+    added = {
+        "network": ["input_dropout", "output_dropout", "weight_dropout"],
+        "training": ["ema_decay"],
+    }
+    for section, names in added.items():
+        assert not set(names) & Recipe().to_dict()[section].keys()
+        for name in names:
+            given = Recipe.from_dict({section: {name: 0.5}})
+            assert given.to_dict()[section][name] == 0.5
+    assert faults({"network": {"weight_dropout": 1}, "training": {"ema_decay": 1}}) == [
+        "network.weight_dropout: found 1, expected 0 to 0.95",
+        "training.ema_decay: found 1, expected 0 to 0.99999",
+    ]
+
+
 @given(
     st.builds(
         Recipe,
@@ -298,7 +315,7 @@ def test_weight_shapes_tied_need_a_projection_only_between_different_sizes() -> 
 
 def test_conditions_have_one_order() -> None:
     assert conditions_in("title+form") == ("form", "title")
-    assert conditions_in("dynasty+form+author+title") == CONDITIONS
+    assert conditions_in("dynasty+form+pattern+rhyme+author+title") == CONDITIONS
     assert conditions_in(None) == conditions_in("none") == ()
     recipe = load_recipe("smoke", ["network.conditions=author+form"])
     assert Recipe.from_dict(recipe.to_dict()).network.conditions == "author+form"
@@ -319,5 +336,7 @@ def test_conditions_have_one_order() -> None:
 )
 def test_conditions_that_are_none(text: str, hint: str) -> None:
     told = f"network.conditions '{re.escape(text)}': expected none, or some of dynasty, form, "
-    with pytest.raises(RecipeError, match=told + rf"author, title, joined by \+{hint}"):
+    with pytest.raises(
+        RecipeError, match=told + rf"pattern, rhyme, author, title, joined by \+{hint}"
+    ):
         Recipe.from_dict({"network": {"conditions": text}})

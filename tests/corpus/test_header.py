@@ -22,7 +22,8 @@ from yinshi.corpus.vocabulary import Vocabulary
 from yinshi.errors import UsageError
 from yinshi.recipe import CONDITIONS
 
-QUATRAIN = "床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。"
+QUATRAIN = "白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"
+OLD_STYLE = "床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。"
 UNEVEN = "君不見，黃河之水天上來。奔流到海不復回。"
 
 
@@ -30,10 +31,12 @@ UNEVEN = "君不見，黃河之水天上來。奔流到海不復回。"
     ("poem", "expected"),
     [
         (
-            Poem("靜夜思", "李白", QUATRAIN, "poet.tang.8000.json"),
+            Poem("靜夜思", "李白", OLD_STYLE, "poet.tang.8000.json"),
             [
                 ["dynasty:唐"],
                 ["lines:4", "length:5"],
+                ["pattern:古體"],
+                [],
                 ["author:李白:唐"],
                 ["title", "靜", "夜", "思"],
             ],
@@ -43,17 +46,26 @@ UNEVEN = "君不見，黃河之水天上來。奔流到海不復回。"
             [
                 ["dynasty:宋"],
                 ["lines:3", "length:mixed"],
+                [],
+                [],
                 ["author:黄庭坚:宋"],
                 ["title", "將", "進", "酒", "其", "一"],
             ],
         ),
         (
             Poem("abc ○（註）", "無名氏", "日日日。", "mine.txt"),
-            [[], ["lines:1", "length:3"], [], []],
+            [[], ["lines:1", "length:3"], [], [], [], []],
         ),
         (
             Poem("", "某甲", QUATRAIN, "mine.txt"),
-            [[], ["lines:4", "length:5"], ["author:某甲"], []],
+            [
+                [],
+                ["lines:4", "length:5"],
+                ["pattern:仄起首句不入韻"],
+                ["rhyme:尤"],
+                ["author:某甲"],
+                [],
+            ],
         ),
     ],
 )
@@ -63,6 +75,25 @@ def test_names_by_hand(poem: Poem, expected: list[list[str]]) -> None:
     assert list(names.values()) == expected
     for part, each in names.items():
         assert {part_of(name) for name in each[:1] if name} <= {part}
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "rhyme"),
+    [
+        (QUATRAIN.replace("目", "春"), "", "尤"),  # a tone is wrong
+        (QUATRAIN.replace("樓", "月"), "", ""),
+        (QUATRAIN.replace("樓", "山"), "", ""),  # which rhymes with 間
+        (QUATRAIN.replace("日", "月").replace("依", "過"), "仄起首句不入韻", "尤"),
+        ("abc。", "", ""),
+    ],
+)
+def test_pattern_and_rhyme_are_told_of_poems_that_keep_them(
+    text: str, pattern: str, rhyme: str
+) -> None:
+    heading = Heading.of(Poem("", "", text, ""))
+    assert (heading.pattern, heading.rhyme) == (pattern, rhyme)
+    untold = Heading.of(Poem("", "", text, ""), ["form", "title"])
+    assert (untold.pattern, untold.rhyme) == ("", "")
 
 
 def test_nothing_known_has_no_names() -> None:
@@ -99,6 +130,8 @@ def test_a_name_needs_enough_poems() -> None:
         "dynasty:宋",
         "length:5",
         "lines:4",
+        "pattern:仄起首句不入韻",
+        "rhyme:尤",
         "author:李白:唐",
         "author:王建:唐",
         "author:王建:宋",
@@ -109,24 +142,27 @@ def test_a_name_needs_enough_poems() -> None:
 
 
 def test_a_condition_that_no_poem_tells_is_a_fault() -> None:
-    poems = [Poem("", "佚名", QUATRAIN, "mine.txt")] * LEAST
+    poems = [Poem("", "佚名", OLD_STYLE, "mine.txt")] * LEAST
     assert names_in(poems, ["form"]) == ("length:5", "lines:4")
-    for part in ("dynasty", "author", "title"):
+    for part in ("dynasty", "rhyme", "author", "title"):
         with pytest.raises(UsageError, match=rf"network.conditions {part}: no {part} is told of"):
             names_in(poems, [part])
 
 
-NAMES = ("dynasty:唐", "length:5", "lines:4", "author:李白:唐", "author:王建:宋", "title")
-VOCABULARY = Vocabulary("，。月夜思山")  # ids 4 to 9, and the names' 10 to 15
+NAMES = (
+    *("dynasty:唐", "length:5", "lines:4", "author:李白:唐", "author:王建:宋", "title"),
+    *("rhyme:尤", "pattern:古體"),
+)
+VOCABULARY = Vocabulary("，。月夜思山")  # ids 4 to 9, and the names' 10 to 17
 
 
 def test_ids_follow_those_of_the_vocabulary() -> None:
     headers = Headers(NAMES, VOCABULARY)
     assert headers.conditions == list(CONDITIONS)
     assert headers.authors == [("李白", "唐"), ("王建", "宋")]
-    header = headers.encode(Heading("唐", (5, 5, 5, 5), "李白", "靜夜思"))
-    assert header.ids.tolist() == [10, 12, 11, 13, 15, 7, 8]  # 靜 is not known
-    assert header.parts.tolist() == [0, 1, 1, 2, 3, 3, 3]
+    header = headers.encode(Heading("唐", (5, 5, 5, 5), "李白", "靜夜思", "古體", "尤"))
+    assert header.ids.tolist() == [10, 12, 11, 17, 16, 13, 15, 7, 8]  # 靜 is not known
+    assert header.parts.tolist() == [0, 1, 1, 2, 3, 4, 5, 5, 5]
     assert header.ids.dtype == np.int32
 
 
@@ -147,7 +183,7 @@ def test_what_is_unknown_is_left_out(heading: Heading, expected: list[int]) -> N
 
 
 def test_without_titles_no_characters_of_titles() -> None:
-    headers = Headers(NAMES[:-1], VOCABULARY)
+    headers = Headers(NAMES[:5], VOCABULARY)
     assert headers.conditions == ["dynasty", "form", "author"]
     assert headers.encode(Heading("唐", title="夜思")).ids.tolist() == [10]
     assert Headers((), VOCABULARY).encode(Heading("唐", title="夜思")).ids.tolist() == []
@@ -163,21 +199,21 @@ def test_dropping_is_a_function_of_seed_and_epoch() -> None:
 
 
 def test_how_often_parts_are_dropped() -> None:
-    """Each is there with (1 − p)²; all are away with p + (1 − p) p⁴; two are told apart."""
+    """Each is there with (1 − p)²; all are away with p + (1 − p) p⁶; two are told apart."""
     p, N = 0.3, 40_000
     kept = kept_parts(N, 0, 0, p)
-    assert kept.shape == (N, 4)
+    assert kept.shape == (N, 6)
     deviation = 4 * 0.5 / np.sqrt(N)
     np.testing.assert_allclose(kept.mean(axis=0), (1 - p) ** 2, atol=deviation)
-    assert np.mean(~kept.any(axis=1)) == pytest.approx(p + (1 - p) * p**4, abs=deviation)
+    assert np.mean(~kept.any(axis=1)) == pytest.approx(p + (1 - p) * p**6, abs=deviation)
     assert np.mean(kept[:, 0] & kept[:, 1]) == pytest.approx((1 - p) ** 3, abs=deviation)
     assert np.mean(kept[1:, 0] & kept[:-1, 0]) == pytest.approx((1 - p) ** 4, abs=deviation)
 
 
 def test_what_is_kept_stands_before_the_poem() -> None:
-    header = Header(np.array([10, 12, 11, 15, 7], np.int32), np.array([0, 1, 1, 3, 3], np.int8))
+    header = Header(np.array([10, 12, 11, 15, 7], np.int32), np.array([0, 1, 1, 5, 5], np.int8))
     poem = np.array([4, 5, 6], np.int32)
-    kept = np.array([[True] * 4, [False] * 4, [False, True, True, False]])
+    kept = np.array([[True] * 6, [False] * 6, [False, True, True, True, True, False]])
     found = headed([poem] * 3, [header] * 3, kept)
     assert [each.header.tolist() for each in found] == [[10, 12, 11, 15, 7], [], [12, 11]]
     assert [len(each) for each in found] == [8, 3, 5]

@@ -1,6 +1,7 @@
-"""What may stand before a poem: tokens for its dynasty, form, author and title, each optional.
+"""What may stand before a poem: tokens for what is known of it, each part optional.
 
-    dynasty:唐  lines:4  length:5  author:李白:唐  title 靜 夜 思  <sos> 床 前 明 月 光 ， …
+    dynasty:唐  lines:4  length:5  pattern:仄起首句不入韻  rhyme:尤  author:王之渙:唐
+    title 登 鸛 雀 樓  <sos> 白 日 依 山 盡 ， …
 
 A header is read and never asked for: what counts in a loss or a perplexity begins after `<sos>`, so
 that a poem without a header is what it always was. Its tokens have names; their ids follow those of
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -47,21 +48,27 @@ _PART_OF = {"lines": "form", "length": "form"}
 class Heading:
     """What is known of a poem before its first character; "" and () are what is not.
 
-    lengths: characters of each line. author: in `one_spelling`; the names of two dynasties are two
-    authors.
+    lengths: characters of each line. pattern: 仄起首句入韻 and so on, of a poem whose tones are
+    clean by strict rules, or 古體. rhyme: of a regulated poem in which all rhymes are clean. So a
+    network that is told them has learnt to keep them. author: in `one_spelling`; the names of two
+    dynasties are two authors.
     """
 
     dynasty: str = ""
     lengths: tuple[int, ...] = ()
     author: str = ""
     title: str = ""
+    pattern: str = ""
+    rhyme: str = ""
 
     @classmethod
-    def of(cls, poem: Poem) -> Heading:
+    def of(cls, poem: Poem, conditions: Collection[str] = CONDITIONS) -> Heading:
+        """Of `poem`; without pattern and rhyme, for which it is scanned, if `conditions` are."""
         found = _SOURCE.match(poem.source)
         dynasty = DYNASTIES[found[1]] if found else ""
         lengths = tuple(map(len, lines_of(poem.text)))
-        return cls(dynasty, lengths, one_spelling(poem.author), poem.title)
+        scanned = _scanned(poem.text) if {"pattern", "rhyme"} & {*conditions} else ("", "")
+        return cls(dynasty, lengths, one_spelling(poem.author), poem.title, *scanned)
 
     def names(self) -> dict[str, list[str]]:
         """Each of `CONDITIONS` → the names of its tokens. A title's characters, notes left out,
@@ -73,6 +80,8 @@ class Heading:
         return {
             "dynasty": [f"dynasty:{self.dynasty}"] if self.dynasty else [],
             "form": [f"lines:{len(self.lengths)}", f"length:{width}"] if self.lengths else [],
+            "pattern": [f"pattern:{self.pattern}"] if self.pattern else [],
+            "rhyme": [f"rhyme:{self.rhyme}"] if self.rhyme else [],
             "author": [author] if self.author else [],
             "title": [TITLE, *title] if title else [],
         }
@@ -140,7 +149,7 @@ def names_in(poems: Iterable[Poem], conditions: Sequence[str]) -> tuple[str, ...
     """
     counts: dict[str, Counter[str]] = {part: Counter() for part in conditions}
     for poem in poems:
-        names = Heading.of(poem).names()
+        names = Heading.of(poem, conditions).names()
         for part, count in counts.items():
             count.update(names[part][:1] if part == TITLE else names[part])
     found: list[str] = []
@@ -153,6 +162,18 @@ def names_in(poems: Iterable[Poem], conditions: Sequence[str]) -> tuple[str, ...
             )
         found += [name for _, name in kept]
     return tuple(found)
+
+
+@cache
+def _scanned(text: str) -> tuple[str, str]:
+    """(pattern, rhyme), as `Heading` tells them."""
+    from yinshi.prosody.scan import OLD_STYLE, scan  # reads tables, and writing has no need of it
+
+    if not _CHARACTER.search(text):
+        return "", ""
+    found = scan(text)
+    pattern = found.pattern if found.is_clean("strict") else found.form == OLD_STYLE and OLD_STYLE
+    return pattern or "", (found.rhyme or "") if found.is_clean("off") else ""
 
 
 @cache

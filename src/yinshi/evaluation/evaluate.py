@@ -131,7 +131,7 @@ def _headed(
             "give it no others"
         )
     kept = np.array([part in given for part in CONDITIONS])
-    headers = [names.encode(Heading.of(poem)) for poem in poems]
+    headers = [names.encode(Heading.of(poem, given)) for poem in poems]
     return headed(encoded, headers, np.broadcast_to(kept, (len(poems), len(kept))))
 
 
