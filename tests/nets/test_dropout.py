@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from yinshi.nets.dropout import dropout
+from yinshi.nets.dropout import dropout, variational_dropout
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.5])
@@ -73,3 +73,44 @@ def test_gradient_has_the_mask_of_the_forward() -> None:
     found.sum().backward()
     assert torch.equal(found, x * x.grad)
     assert 0 < (x.grad == 0).sum() < x.numel()
+
+
+# ---- one mask for all steps ---------------------------------------------------------------------
+
+ALIVE = [4, 4, 3, 1]  # of four sequences so many reach each step: 12 packed rows
+SEQUENCES = torch.cat([torch.arange(n) for n in ALIVE])
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.5])
+@pytest.mark.parametrize("training", [True, False])
+def test_variational_off(probability: float, training: bool) -> None:
+    rows = torch.randn(12, 5)
+    found = variational_dropout(rows, ALIVE, probability, training)
+    assert (found is rows) == (not training or probability == 0)
+
+
+def test_a_sequence_keeps_its_mask() -> None:
+    torch.manual_seed(0)
+    found = variational_dropout(torch.ones(12, 64), ALIVE, 0.5, training=True)
+    masks = found[:4]  # the first step's
+    assert torch.equal(found, masks[SEQUENCES])
+    assert len(masks.unique(dim=0)) == 4  # each its own
+    assert set(found.unique().tolist()) == {0.0, 2.0}
+    anew = dropout(torch.ones(12, 64), 0.5, training=True)
+    assert not torch.equal(anew, anew[:4][SEQUENCES])  # what this test would say of the other
+
+
+def test_variational_mean() -> None:
+    """Five standard deviations: of 10⁶ masks, whatever the number of steps."""
+    torch.manual_seed(0)
+    found = variational_dropout(torch.ones(2000, 1000), [1000, 1000], 0.3, training=True)
+    assert found.double().mean().item() == pytest.approx(1, abs=5 * (0.3 / 0.7 / 1e6) ** 0.5)
+
+
+def test_variational_gradient_has_the_mask_of_the_forward() -> None:
+    rows = torch.randn(12, 7, dtype=torch.float64).requires_grad_()
+    found = variational_dropout(rows, ALIVE, 0.4, training=True)
+    found.sum().backward()
+    assert rows.grad is not None
+    torch.testing.assert_close(found, rows * rows.grad, rtol=0, atol=0)
+    assert torch.equal(rows.grad, rows.grad[:4][SEQUENCES])

@@ -10,6 +10,9 @@ from learners import torch_learner
 from yinshi.corpus.batches import pad
 from yinshi.engine.initializers import initial_weights
 from yinshi.engine.language_model import LanguageModel as EngineModel
+from yinshi.errors import UsageError
+from yinshi.nets import language_model
+from yinshi.nets.language_model import LanguageModel
 from yinshi.nets.learner import TorchLearner
 from yinshi.recipe import NetworkRecipe, Recipe, TrainingRecipe
 
@@ -147,3 +150,82 @@ def test_bfloat16_is_near_float32() -> None:
     )
     assert rounded == pytest.approx(exact, rel=5e-3)
     assert rounded != exact
+
+
+# ---- what is dropped of a whole poem -------------------------------------------------------------
+
+
+def dropping(**dropout: float) -> NetworkRecipe:
+    return NetworkRecipe(embedding=6, hidden=8, layers=2, dropout=0.3, **dropout)  # type: ignore[arg-type]
+
+
+def test_none_and_0_are_the_network_without() -> None:
+    """Bit for bit, and no random number is drawn for what is not there."""
+    nothing = dropping(input_dropout=0.0, output_dropout=0.0, weight_dropout=0.0)
+    found = []
+    for network in (dropping(), nothing):
+        learner = learner_of(network)
+        for batch in [batch_of(7, 4, 2, seed=s) for s in range(4)]:
+            learner.train_batch(batch.inputs, batch.targets, batch.lengths, 0.01)
+        found.append((learner.weights(), torch.get_rng_state()))
+    (ours, state), (theirs, other) = found
+    for name, weight in theirs.items():
+        np.testing.assert_array_equal(ours[name], weight)
+    assert torch.equal(state, other)
+
+
+@pytest.mark.parametrize("name", ["input_dropout", "output_dropout", "weight_dropout"])
+def test_each_acts_in_training_alone(name: str) -> None:
+    network, plain = (
+        NetworkRecipe(embedding=6, hidden=8, dropout=0.0, **some)  # type: ignore[arg-type]
+        for some in ({name: 0.5}, {})
+    )
+    batch = batch_of(9, 5, 5, 1)
+    parts = batch.inputs, batch.targets, batch.lengths
+    ours, theirs = (learner_of(n, precision="float64", device="cpu") for n in (network, plain))
+    assert float(ours.evaluate_batch(*parts)) == float(theirs.evaluate_batch(*parts))
+    dropped, whole = (float(each.train_batch(*parts, 0.01)) for each in (ours, theirs))
+    assert dropped != pytest.approx(whole, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["input_dropout", "output_dropout"])
+def test_a_poem_is_read_through_one_mask(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the embedded characters, and of what goes on to the output layer."""
+    masked = []
+    true_dropout = language_model.variational_dropout
+
+    def watched(
+        rows: torch.Tensor, alive: list[int], probability: float, training: bool
+    ) -> torch.Tensor:
+        dropped = true_dropout(rows, alive, probability, training)
+        if dropped is not rows:
+            masked.append((rows.shape[1], (dropped == 0), alive))
+        return dropped
+
+    monkeypatch.setattr(language_model, "variational_dropout", watched)
+    learner = learner_of(NetworkRecipe(embedding=6, hidden=32, dropout=0.0, **{name: 0.5}))  # type: ignore[arg-type]
+    batch = batch_of(9, 5, 5, 1)
+    learner.train_batch(batch.inputs, batch.targets, batch.lengths, 0.01)
+    [(width, mask, alive)] = masked
+    assert width == {"input_dropout": 6, "output_dropout": 32}[name]
+    poems = torch.cat([torch.arange(n) for n in alive])
+    assert torch.equal(mask, mask[: alive[0]][poems])
+
+
+@pytest.mark.parametrize(
+    ("network", "backend"),
+    [
+        (NetworkRecipe(weight_dropout=0.5), "library"),
+        (NetworkRecipe(cell="rnn-tanh", weight_dropout=0.5), "own"),
+        (NetworkRecipe(layers=2, output_dropout=0.5), "library"),
+    ],
+)
+def test_what_only_our_layer_has(network: NetworkRecipe, backend: str) -> None:
+    with pytest.raises(UsageError, match="only our LSTM has them; take cell lstm and training"):
+        LanguageModel(network, V, backend)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "rnn-tanh"])
+def test_what_every_layer_has(cell: str) -> None:
+    network = NetworkRecipe(cell=cell, output_dropout=0.5, input_dropout=0.5)  # type: ignore[arg-type]
+    assert LanguageModel(network, V, "library")

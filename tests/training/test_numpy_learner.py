@@ -256,3 +256,20 @@ def test_training_by_numpy_needs_no_pytorch(small_dataset: Path, tmp_path: Path)
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert Run.resume(tmp_path / "run").engine == "numpy"
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        ("network", "input_dropout"),
+        ("network", "output_dropout"),
+        ("network", "weight_dropout"),
+        ("training", "ema_decay"),
+    ],
+)
+def test_what_only_pytorch_has_is_refused(section: str, name: str) -> None:
+    recipe = Recipe.from_dict({section: {name: 0.5}})
+    with pytest.raises(UsageError, match=rf"{section}\.{name} 0\.5: the numpy engine has none"):
+        NumpyLearner(recipe, weights_of(recipe))
+    nothing = Recipe.from_dict({section: {name: 0}})
+    assert NumpyLearner(nothing, weights_of(nothing))

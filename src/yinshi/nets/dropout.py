@@ -1,6 +1,11 @@
-"""Dropout whose mask costs little: PyTorch's draws one number at a time on the CPU."""
+"""Dropout whose mask costs little: PyTorch's draws one number at a time on the CPU.
+
+The mask is drawn anew for every unit, or one for all of a sequence.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -24,3 +29,14 @@ def dropout(x: Tensor, probability: float, training: bool) -> Tensor:
     dropped = round(probability * 2**BITS) - 2 ** (BITS - 1)
     scale: Tensor = (units >= dropped).to(x.dtype).mul_(1 / (1 - probability))
     return x * scale
+
+
+def variational_dropout(
+    rows: Tensor, alive: Sequence[int], probability: float, training: bool
+) -> Tensor:
+    """`dropout` of packed rows (N, D), of which `alive[t]` reach step t, with one mask (D,) for all
+    steps of a sequence (Gal & Ghahramani 2016, arXiv 1512.05287)."""
+    if not training or not probability:
+        return rows
+    masks = dropout(rows.new_ones(alive[0], rows.shape[1]), probability, training)
+    return rows * torch.cat([masks[:n] for n in alive])

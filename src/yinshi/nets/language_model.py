@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from yinshi.errors import UsageError
-from yinshi.nets.dropout import dropout
+from yinshi.nets.dropout import dropout, variational_dropout
 from yinshi.nets.kernels.cuda_graphs import GraphedLSTM
 from yinshi.nets.lstm import LSTM
 from yinshi.nets.output import linear_cross_entropy
@@ -20,7 +20,8 @@ class LanguageModel(nn.Module):
     """P(next character | those before), for poems side by side.
 
     Parameters carry the names and shapes of `NetworkRecipe.weight_shapes`. `backend` "own" is our
-    LSTM, "library" PyTorch's. Raises UsageError for a cell that PyTorch does not have.
+    LSTM, "library" PyTorch's. Raises UsageError for a cell, or for dropout, that PyTorch does not
+    have.
     """
 
     def __init__(self, network: NetworkRecipe, vocabulary_size: int, backend: str = "own") -> None:
@@ -28,17 +29,24 @@ class LanguageModel(nn.Module):
         self.embedding = nn.Embedding(vocabulary_size, network.embedding)
         sizes = (network.embedding, network.hidden, network.layers)
         between = network.dropout if network.layers > 1 else 0.0
-        if network.cell == "lstm":
-            own = backend == "own"
-            self.lstm = (
-                LSTM(*sizes, between, keep_gates=False) if own else nn.LSTM(*sizes, dropout=between)
+        if network.cell == "lstm" and backend == "own":
+            ours = (network.output_dropout or 0.0, network.weight_dropout or 0.0)
+            self.lstm: nn.Module = LSTM(*sizes, between, False, *ours)
+        elif network.weight_dropout or (network.output_dropout and network.layers > 1):
+            raise UsageError(
+                "network.weight_dropout, and output_dropout between layers: only our LSTM has "
+                "them; take cell lstm and training.backend own"
             )
+        elif network.cell == "lstm":
+            self.lstm = nn.LSTM(*sizes, dropout=between)
         elif network.cell == "rnn-sigmoid":
             raise UsageError("cell rnn-sigmoid: PyTorch has none; train it with --engine numpy")
         else:
             nonlinearity = network.cell.removeprefix("rnn-")
             self.rnn = nn.RNN(*sizes, nonlinearity=nonlinearity, dropout=between)
         self.dropout = network.dropout
+        self.input_dropout = network.input_dropout or 0.0
+        self.output_dropout = network.output_dropout or 0.0
         width = network.hidden
         if network.has_projection:
             width = network.embedding
@@ -57,7 +65,10 @@ class LanguageModel(nn.Module):
         of the positions `asked` (M,) alone, and only these go on to the output layer.
         → scalar float32 (or float64).
         """
-        hidden = self._recurrence(self.embedding(inputs), alive)
+        rows = self.embedding(inputs)
+        rows = variational_dropout(rows, alive, self.input_dropout, self.training)
+        hidden = self._recurrence(rows, alive)
+        hidden = variational_dropout(hidden, alive, self.output_dropout, self.training)
         if asked is not None:
             hidden = hidden.index_select(0, asked)
         hidden = dropout(hidden, self.dropout, self.training)

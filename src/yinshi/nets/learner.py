@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from yinshi.errors import TrainingError
+from yinshi.nets.averaging import WeightAverage
 from yinshi.nets.optimizers import make_optimizer
 from yinshi.recipe import TrainingRecipe
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from yinshi.nets.language_model import LanguageModel
     from yinshi.nets.text_classifier import TextClassifier
     from yinshi.nets.text_language_model import TextLanguageModel
+    from yinshi.nets.transformer import Transformer
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -33,7 +36,7 @@ class TorchLearner:
 
     def __init__(
         self,
-        build: Callable[[], LanguageModel | TextClassifier | TextLanguageModel],
+        build: Callable[[], LanguageModel | TextClassifier | TextLanguageModel | Transformer],
         training: TrainingRecipe,
         weights: Mapping[str, NDArray[Any]],
         rank: int = 0,
@@ -53,6 +56,8 @@ class TorchLearner:
         learning = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(learning, training)
         self.clip_norm = training.clip_norm
+        decay = training.ema_decay
+        self.average = None if decay is None else WeightAverage(self.network, decay)
         self.trained: nn.Module = self.network
         if ranks > 1:
             self.trained = DistributedDataParallel(self.network, gradient_as_bucket_view=True)
@@ -76,15 +81,18 @@ class TorchLearner:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.step()
+        if self.average:
+            self.average.update()
         return nats.detach().double()
 
     @torch.no_grad()
     def evaluate_batch(
         self, inputs: NDArray[np.int32], targets: NDArray[np.int32], lengths: NDArray[np.int64]
     ) -> Tensor:
-        """The batch's summed nats without dropout."""
+        """The batch's summed nats without dropout, by the averaged weights if there are any."""
         self.network.eval()
-        return self._nats(self.network, inputs, targets, lengths).double()
+        with self.average.in_place() if self.average else nullcontext():
+            return self._nats(self.network, inputs, targets, lengths).double()
 
     def _nats(
         self,
@@ -112,12 +120,18 @@ class TorchLearner:
         return found.to(self.device, non_blocking=True)
 
     def weights(self) -> Arrays:
-        """Name → weight, as a model file holds them (a tied weight once)."""
+        """Name → weight, as a model file holds them (a tied weight once): the averages, if there
+        are any."""
+        return self.average.weights() if self.average else self._trained_weights()
+
+    def _trained_weights(self) -> Arrays:
         return {name: p.detach().cpu().numpy() for name, p in self.network.named_parameters()}
 
     def state(self) -> Arrays:
         """Everything that the next step depends on, as arrays."""
-        arrays = {f"weights.{name}": weight for name, weight in self.weights().items()}
+        arrays = {f"weights.{name}": weight for name, weight in self._trained_weights().items()}
+        if self.average:
+            arrays |= {f"average.{name}": a for name, a in self.average.state().items()}
         for index, moments in self.optimizer.state_dict()["state"].items():
             for name, value in moments.items():
                 if value is not None:
@@ -132,11 +146,13 @@ class TorchLearner:
 
         A rank beyond theirs draws a seed of its own where rank 0's random numbers go on.
         """
-        parts: dict[str, Arrays] = {"weights": {}, "optimizer": {}, "rng": {}}
+        parts: dict[str, Arrays] = {"weights": {}, "average": {}, "optimizer": {}, "rng": {}}
         for key, array in arrays.items():
             part, _, name = key.partition(".")
             parts[part][name] = array
         self._load_weights(parts["weights"])
+        if self.average:
+            self.average.load_state(parts["average"])
         moments: dict[int, dict[str, Tensor]] = {}
         for key, array in parts["optimizer"].items():
             index, _, name = key.partition(".")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from yinshi.errors import UsageError
-from yinshi.nets.dropout import dropout
+from yinshi.nets.dropout import dropout, variational_dropout
 from yinshi.nets.lstm_function import LSTMFunction
 from yinshi.nets.lstm_reference import PARAMETERS, ReferenceLSTM, State
 from yinshi.nets.pointwise import cell_dtype, choose_pointwise
@@ -28,8 +28,11 @@ class LSTM(ReferenceLSTM):
     the products are made in its dtype, and the cell state stays in float32. `dropout` acts on the
     outputs of every layer but the last, in training only.
 
-    keep_gates  False lets the backward write over the gates: less memory, but it can then be taken
-                once only (no retain_graph)
+    keep_gates      False lets the backward write over the gates: less memory, but it can then be
+                    taken once only (no retain_graph)
+    output_dropout  acts where `dropout` does, with one mask for all steps of a sequence
+    weight_dropout  of the recurrent weights, one mask a call (DropConnect: Wan et al. 2013; here
+                    Merity et al. 2017, arXiv 1708.02182)
     """
 
     def __init__(
@@ -39,9 +42,12 @@ class LSTM(ReferenceLSTM):
         num_layers: int = 1,
         dropout: float = 0.0,
         keep_gates: bool = True,
+        output_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
     ) -> None:
         super().__init__(input_size, hidden_size, num_layers, dropout)
         self.keep_gates = keep_gates
+        self.output_dropout, self.weight_dropout = output_dropout, weight_dropout
 
     def forward(
         self, inputs: Tensor, state: State | None = None, lengths: Sequence[int] | None = None
@@ -82,6 +88,8 @@ class LSTM(ReferenceLSTM):
             )
             if layer:
                 rows = dropout(rows, self.dropout, self.training)
+                rows = variational_dropout(rows, alive, self.output_dropout, self.training)
+            weight_hh = dropout(weight_hh, self.weight_dropout, self.training)
             rows, *end = LSTMFunction.apply(  # type: ignore[no-untyped-call]
                 rows.to(dtype),
                 state[0][layer].to(dtype),

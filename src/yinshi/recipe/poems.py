@@ -14,7 +14,7 @@ from yinshi.recipe.training import TrainingRecipe
 FORMS = ("五绝", "七绝", "五律", "七律")
 
 #: What may be told of a poem before its first character: see corpus/header.py.
-CONDITIONS = ("dynasty", "form", "author", "title")
+CONDITIONS = ("dynasty", "form", "pattern", "rhyme", "author", "title")
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,10 @@ class NetworkRecipe:
     arXiv 1608.05859).
     `conditions` are what the network may be told of a poem before it begins: "form+title", or any
     of `CONDITIONS`; "none" is none.
+    `dropout` draws a unit anew at every position, of the outputs of each layer. `input_dropout`, of
+    the characters' vectors, and `output_dropout`, of the layers' outputs again, keep one mask for
+    all of a poem (variational, Gal & Ghahramani 2016, arXiv 1512.05287); `weight_dropout` drops
+    recurrent weights, for a batch (DropConnect, Merity et al. 2017, arXiv 1708.02182).
     """
 
     cell: Literal["lstm", "rnn-tanh", "rnn-sigmoid", "rnn-relu"] = "lstm"
@@ -80,6 +84,9 @@ class NetworkRecipe:
     hidden: int = number(256, 1)
     layers: int = number(1, 1, 3)
     dropout: float = number(0.2, 0, 0.95)
+    input_dropout: float | None = number(None, 0, 0.95)
+    output_dropout: float | None = number(None, 0, 0.95)
+    weight_dropout: float | None = number(None, 0, 0.95)
     tie_weights: bool = False
     initializer: Literal[
         "uniform", "zeros", "constant", "xavier-uniform", "xavier-normal", "orthogonal"

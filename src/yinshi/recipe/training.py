@@ -16,7 +16,8 @@ class TrainingRecipe:
     `yinshi train` keep memory between steps, where the C library can. `freeze_embedding` leaves the
     embedding as it begins. `keep_epochs` keeps the model of every epoch, named by its nats. With
     `network.conditions` a poem is without its header with probability `condition_dropout` in each
-    epoch, and else without each part of it.
+    epoch, and else without each part of it. With `ema_decay` the model that is validated and saved
+    is an exponential moving average of the weights: see nets/averaging.py.
     """
 
     optimizer: Literal["sgd", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw"] = (
@@ -30,6 +31,7 @@ class TrainingRecipe:
     clip_norm: float | None = number(None, 0)
     freeze_embedding: bool = False
     condition_dropout: float = number(0.3, 0, 1)
+    ema_decay: float | None = number(None, 0, 0.99999)
     epochs: int = number(10, 1)
     patience: int | None = number(None, 1)
     batch_size: int = number(64, 1)

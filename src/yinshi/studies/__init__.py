@@ -20,5 +20,6 @@ STUDIES = {
     "own-versus-library": "Do our layer, PyTorch's and the NumPy engine learn the same?",
     "embeddings": "What do word vectors learnt beforehand bring?",
     "size": "What do more units, wider embeddings and more layers bring?",
+    "poet": "What makes the best small model of Tang verse?",
     "classify": "Tokenizer, stop words, vectors, model: which of them tells classes apart?",
 }

@@ -26,7 +26,7 @@ from yinshi.atomic import write_atomically
 from yinshi.corpus.dataset import Dataset, write_dataset
 from yinshi.corpus.vocabulary import Vocabulary
 from yinshi.errors import DivergedError
-from yinshi.model_file import ModelFile
+from yinshi.model_file import BEST, ModelFile
 from yinshi.recipe import Recipe
 from yinshi.studies.report import Record, Report
 from yinshi.training.allocator import tune_allocator
@@ -70,6 +70,8 @@ class PoemTrial:
     data     a prepared folder
     watch    sees every line of metrics, and may append lines of its own to `loop.metrics`; a
              module's function, since it may run in another process
+    begin    the folder of a trial, trained before, whose best model it goes on from
+    kind     what trains it
     """
 
     name: str
@@ -77,12 +79,14 @@ class PoemTrial:
     data: Path
     engine: Engine = "torch"
     watch: Watch = ignore
+    begin: Path | None = None
+    kind: type[Run] = Run
 
     @cached_property
     def asked(self) -> dict[str, Any]:
         data = Dataset.load(self.data)
         recipe = replace(self.recipe, corpus=data.options)
-        return Run(Path(), recipe, self.data, data.hash, self.engine).asked
+        return self.kind(Path(), recipe, self.data, data.hash, self.engine).asked
 
     def train(self, folder: Path, place: int) -> None:
         self._begin_or_resume(folder, place).train(self.watch)
@@ -93,11 +97,12 @@ class PoemTrial:
     def _begin_or_resume(self, folder: Path, place: int) -> Run:
         here = Ranks(local_rank=place)
         if (folder / "run.json").exists():
-            run = replace(Run.resume(folder, here), data=self.data)
+            run = replace(self.kind.resume(folder, here), data=self.data)
             if run.asked == self.asked:
                 return run
         shutil.rmtree(folder, ignore_errors=True)
-        return Run.start(self.recipe, self.data, folder, self.engine, here)
+        model = ModelFile.load(self.begin / BEST) if self.begin else None
+        return self.kind.start(self.recipe, self.data, folder, self.engine, here, model)
 
 
 @dataclass(frozen=True)

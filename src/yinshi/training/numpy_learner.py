@@ -28,6 +28,7 @@ class NumpyLearner:
 
     def __init__(self, recipe: Recipe, weights: Mapping[str, NDArray[Any]]) -> None:
         training = recipe.training
+        _refuse_others(recipe)
         self.precision = choose_precision(training)
         copies = {name: np.array(w, dtype=self.precision) for name, w in weights.items()}
         self.network = LanguageModel(copies, self.precision, recipe.network.cell)
@@ -101,6 +102,22 @@ class NumpyLearner:
             }
         )
         self.rng.bit_generator.state = json.loads(arrays["rng.dropout"].tobytes())
+
+
+def _refuse_others(recipe: Recipe) -> None:
+    """Raises UsageError for what only PyTorch's engine has."""
+    for section, name in (
+        ("network", "input_dropout"),
+        ("network", "output_dropout"),
+        ("network", "weight_dropout"),
+        ("training", "ema_decay"),
+    ):
+        value = getattr(getattr(recipe, section), name)
+        if value:
+            raise UsageError(
+                f"{section}.{name} {value:g}: the numpy engine has none; leave it out, or take "
+                "--engine torch"
+            )
 
 
 def choose_precision(training: TrainingRecipe) -> str:

@@ -195,7 +195,8 @@ class Run:
     ) -> Callable[[int], Sequence[HeadedPoem]]:
         """Number of an epoch → the training poems, with what it keeps of their headers."""
         names = Headers(self.header_names, dataset.vocabulary)
-        headers = [names.encode(Heading.of(poem)) for poem in dataset.split("train")]
+        poems = dataset.split("train")
+        headers = [names.encode(Heading.of(poem, names.conditions)) for poem in poems]
         training = self.recipe.training
 
         def examples_of(epoch: int) -> Sequence[HeadedPoem]:
