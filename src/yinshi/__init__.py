@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from yinshi.prosody.scan import Scan, scan
     from yinshi.recipe import Recipe, load_recipe
     from yinshi.writing.poet import Poet
+    from yinshi.writing.reading import Reading
+    from yinshi.writing.together import Writing, step_together
     from yinshi.writing.written_poem import WrittenPoem
 
 __version__ = "0.1.0"
@@ -56,6 +58,7 @@ __all__ = [
     "ModelFile",
     "ModelFileError",
     "Poet",
+    "Reading",
     "Recipe",
     "RecipeError",
     "Scan",
@@ -63,21 +66,26 @@ __all__ = [
     "TrainingError",
     "UnknownCharacterError",
     "UsageError",
+    "Writing",
     "WrittenPoem",
     "YinshiError",
     "load_recipe",
     "scan",
+    "step_together",
 ]
 
 #: name → its module, where that is not `yinshi.errors`.
 _HOMES = {
     "ModelFile": "yinshi.model_file",
     "Poet": "yinshi.writing.poet",
+    "Reading": "yinshi.writing.reading",
     "Recipe": "yinshi.recipe",
     "Scan": "yinshi.prosody.scan",
+    "Writing": "yinshi.writing.together",
     "WrittenPoem": "yinshi.writing.written_poem",
     "load_recipe": "yinshi.recipe",
     "scan": "yinshi.prosody.scan",
+    "step_together": "yinshi.writing.together",
 }
 
 

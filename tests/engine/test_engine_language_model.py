@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from yinshi.engine import language_model, losses
+from yinshi.engine import cells, language_model, losses
 from yinshi.engine.gradcheck import central_differences, relative_error
 from yinshi.engine.initializers import initial_weights
-from yinshi.engine.language_model import LanguageModel
+from yinshi.engine.language_model import LanguageModel, State
 from yinshi.recipe import NetworkRecipe
 
 V, T, B = 11, 7, 4
@@ -107,6 +107,52 @@ def test_selected_rows_go_on_as_the_rows_they_came_from() -> None:
     some, _ = model.step(np.array([6, 4, 6]), state.select(rows))
     np.testing.assert_allclose(some, whole[rows], rtol=0, atol=1e-12)
     assert not np.allclose(whole[2], whole[0])
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_step_apart_is_each_rows_own(network: NetworkRecipe, monkeypatch: Any) -> None:
+    """To the last bit, and the weights gone through in parts or not."""
+    model = LanguageModel(weights_of(network), cell=network.cell)
+    rng = np.random.default_rng(1)
+    tokens, state = np.arange(9), model.initial_state(9)
+    for _ in range(3):
+        logits, after = model.step_apart(tokens, state)
+        expected, _ = model.step(tokens, state)
+        np.testing.assert_allclose(logits, expected, atol=1e-5)
+        for row, (one_token, one) in enumerate(zip(tokens, state.rows(), strict=True)):
+            one_logits, one_after = model.step_apart(np.array([one_token]), one)
+            np.testing.assert_array_equal(one_logits[0], logits[row])
+            np.testing.assert_array_equal(one_after.layers[-1][0][0], after.layers[-1][0][row])
+        tokens, state = rng.integers(V, size=9), after
+    monkeypatch.setattr(cells, "CACHED", 80)  # three rows of a weight, or four
+    in_parts, _ = model.step_apart(tokens, state)
+    np.testing.assert_allclose(in_parts, model.step(tokens, state)[0], atol=1e-5)
+
+
+def test_rows_that_are_joined_are_the_batch() -> None:
+    model = LanguageModel(weights_of(NETWORKS[1]))
+    _, state = model.step(np.arange(4), model.initial_state(4))
+    joined = State.join([*state.rows()[:3], state.select(np.array([3]))])
+    for layer, expected in zip(joined.layers, state.layers, strict=True):
+        for part, whole in zip(layer, expected, strict=True):
+            np.testing.assert_array_equal(part, whole)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_reading_a_text_is_stepping_through_it(network: NetworkRecipe) -> None:
+    model = LanguageModel(weights_of(network), np.float64, network.cell)
+    _, start = model.step(np.array([3]), model.initial_state(1))
+    text, state = np.array([1, 5, 2, 2, 7]), start
+    trace = model.read(text, start)
+    for token, found in zip(text, model.logits(trace.outputs[:, 0]), strict=True):
+        logits, state = model.step(np.array([token]), state)
+        np.testing.assert_allclose(found, logits[0], atol=1e-12)
+    if network.cell == "lstm":
+        h, c = state.layers[0]
+        i, f, g, o = np.split(trace.gates(0)[-1], 4, axis=1)
+        np.testing.assert_allclose(trace.cells(0)[-1], c, atol=1e-12)
+        np.testing.assert_allclose(o * np.tanh(c), h, atol=1e-12)
+        np.testing.assert_allclose(f * trace.cells(0)[-2] + i * g, c, atol=1e-12)
 
 
 def test_half_precision_weights_are_computed_in_float32() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -191,8 +192,9 @@ def test_a_search_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
     """Ten rhyme words without repetition of any character: this model has too few."""
     searches = []
 
-    def compose(*arguments: object) -> list[object]:
+    def compose(*arguments: object) -> Iterator[object]:
         searches.append(arguments)
+        yield from ()
         return []
 
     monkeypatch.setattr(composer, "compose", compose)

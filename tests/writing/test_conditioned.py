@@ -43,8 +43,8 @@ def test_the_first_state_has_read_the_header() -> None:
     state = model.initial_state(1)
     for token in ids.tolist():
         _, state = model.step(np.array([token]), state)
-    told = Conditioned(model.weights, "lstm", ids, V)
-    found = told.initial_state(3)
+    told = Conditioned(model.weights, "lstm", V)
+    found = told.told(ids).select(np.zeros(3, dtype=np.intp))
     for layer, expected in zip(found.layers, state.layers, strict=True):
         for part, one in zip(layer, expected, strict=True):
             np.testing.assert_array_equal(part, np.repeat(one, 3, axis=0))
@@ -56,8 +56,8 @@ def test_the_first_state_has_read_the_header() -> None:
 
 
 def test_without_a_header_it_begins_at_zero() -> None:
-    told = Conditioned(FILE.weights, "lstm", HEADERS.encode(Heading()).ids, V)
-    assert not any(part.any() for layer in told.initial_state(2).layers for part in layer)
+    told = Conditioned(FILE.weights, "lstm", V).told(HEADERS.encode(Heading()).ids)
+    assert not any(part.any() for layer in told.layers for part in layer)
 
 
 @pytest.mark.parametrize(

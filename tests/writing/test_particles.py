@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from regulated_poems import verse_model
+from searching import outcome
 
 from yinshi.corpus.vocabulary import EOS, SOS
 from yinshi.engine.language_model import LanguageModel
@@ -30,7 +31,7 @@ def plan_of(name: str = "五绝", locks: tuple[Lock, ...] = (), **demands: objec
 
 def drafts_of(plan: Plan, seed: int = 0, count: int = 32, **options: object):  # type: ignore[no-untyped-def]
     rng = np.random.default_rng(seed)
-    return compose(MODEL, plan, rng, Sampling(), count, **options)  # type: ignore[arg-type]
+    return outcome(compose(MODEL, plan, rng, Sampling(), count, **options))  # type: ignore[arg-type]
 
 
 def nats_of(tokens: tuple[int, ...]) -> np.ndarray:
@@ -82,8 +83,8 @@ def test_a_penalty_steers_the_search() -> None:
     (usual,) = {draft.tokens[0] for draft in drafts_of(plan, count=1)}
 
     def count(**options: object) -> int:
-        found = [drafts_of(plan, seed, 16, **options)[0].tokens for seed in range(20)]
-        return sum(tokens.count(usual) for tokens in found)
+        best = [drafts_of(plan, seed, 16, **options)[0].tokens for seed in range(20)]
+        return sum(tokens.count(usual) for tokens in best)
 
     def penalty(tokens: np.ndarray) -> np.ndarray:
         return 8.0 * (tokens == usual).sum(axis=1)
@@ -137,7 +138,8 @@ def test_nothing_is_said_three_times_in_a_row(monkeypatch: pytest.MonkeyPatch) -
 
     def thrice() -> int:
         rng = np.random.default_rng(0)
-        drafts = compose(LanguageModel(weights), plan_of(tones="off"), rng, Sampling(), 32)
+        model = LanguageModel(weights)
+        drafts = outcome(compose(model, plan_of(tones="off"), rng, Sampling(), 32))
         return sum("山山山" in VOCABULARY.decode(draft.tokens) for draft in drafts)
 
     assert thrice() == 0

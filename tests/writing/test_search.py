@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from itertools import product
+from collections.abc import Iterable, Sequence
+from itertools import cycle, product
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ from yinshi.engine.language_model import LanguageModel
 from yinshi.writing import search
 from yinshi.writing.constraints import Draft, Rules
 from yinshi.writing.sampling import Sampling, log_softmax
+from yinshi.writing.search import Drawing
 
 FILE = tiny_model()
 VOCABULARY = FILE.vocabulary
 MODEL = LanguageModel(FILE.weights)
 RULES = Rules(VOCABULARY, 24)
+START = MODEL.initial_state(1)
 PREFIXES = [tuple(VOCABULARY.encode(p).tolist()) for p in ("", "月", "山日，", "風雲雨花。", "無")]
 
 
@@ -24,34 +27,68 @@ def nats_of(tokens: tuple[int, ...], model: LanguageModel = MODEL) -> np.ndarray
     return model.token_nats(inputs, np.array([tokens]).T, np.array([len(tokens)]))[:, 0]
 
 
-@pytest.mark.parametrize("sampling", [Sampling(), Sampling(1.3, top_k=9), Sampling(1.0, None, 0.8)])
-def test_a_poem_depends_on_nothing_else_in_the_batch(sampling: Sampling) -> None:
+def sample(
+    model: LanguageModel,
+    rules: Rules,
+    prefixes: Sequence[tuple[int, ...]],
+    seeds: Iterable[int],
+    *samplings: Sampling,
+) -> list[Draft]:
+    """A poem a prefix, in one batch; the `samplings` in turns."""
+    start = model.initial_state(1)
+    drawings = [
+        Drawing(rules, prefix, start, sampling, seed)
+        for prefix, seed, sampling in zip(prefixes, seeds, cycle(samplings), strict=False)
+    ]
+    return search.drawn(model, drawings)
+
+
+def test_a_poem_depends_on_nothing_else_in_the_batch() -> None:
     starts = PREFIXES * 8
     seeds = list(range(len(starts)))
-    together = search.sample(MODEL, RULES, starts, seeds, sampling)
-    for start, seed, draft in zip(starts, seeds, together, strict=True):
-        (alone,) = search.sample(MODEL, RULES, [start], [seed], sampling)
-        assert alone.tokens == draft.tokens
-        assert alone.nats == pytest.approx(draft.nats, abs=1e-4)
+    ways = [Sampling(), Sampling(1.3, top_k=9), Sampling(1.0, None, 0.8)]
+    together = sample(MODEL, RULES, starts, seeds, *ways)
+    for start, seed, sampling, draft in zip(starts, seeds, cycle(ways), together, strict=False):
+        assert sample(MODEL, RULES, [start], [seed], sampling) == [draft]
+    assert together != sample(MODEL, RULES, starts, seeds, Sampling())
 
 
 def test_more_poems_than_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = search.sample(MODEL, RULES, PREFIXES, range(5), Sampling())
+    whole = sample(MODEL, RULES, PREFIXES, range(5), Sampling())
     monkeypatch.setattr(search, "BATCH", 2)
-    parts = search.sample(MODEL, RULES, PREFIXES, range(5), Sampling())
-    assert [draft.tokens for draft in parts] == [draft.tokens for draft in whole]
+    assert sample(MODEL, RULES, PREFIXES, range(5), Sampling()) == whole
+
+
+def test_a_refused_poem_is_drawn_again_with_other_numbers() -> None:
+    (first,) = sample(MODEL, RULES, [()], [1], Sampling())
+    seen: list[Draft] = []
+
+    def drawing(refusals: int) -> Draft:
+        def refused(draft: Draft) -> bool:
+            seen.append(draft)
+            return len(seen) <= refusals
+
+        seen.clear()
+        poem = Drawing(RULES, (), START, Sampling(), 1, refused)
+        return search.drawn(MODEL, [poem])[0]
+
+    assert drawing(0) == first
+    assert seen == [first]
+    assert drawing(2) == seen[2] != first
+    assert drawing(99) == seen[-1]
+    assert len({draft.tokens for draft in seen}) == search.ATTEMPTS == 5
 
 
 def test_a_longer_limit_does_not_change_how_a_poem_begins() -> None:
-    (short,) = search.sample(MODEL, RULES, [()], [1], Sampling())
-    (long,) = search.sample(MODEL, Rules(VOCABULARY, 48), [()], [1], Sampling())
+    (short,) = sample(MODEL, RULES, [()], [1], Sampling())
+    (long,) = sample(MODEL, Rules(VOCABULARY, 48), [()], [1], Sampling())
     shared = len([t for t in short.tokens if t != EOS])
     assert long.tokens[:shared] == short.tokens[:shared]
 
 
 def test_poems_keep_the_rules_and_their_nats_are_the_networks() -> None:
     """Whatever was forced or forbidden, nats are −log p under the whole distribution."""
-    drafts = search.sample(MODEL, RULES, PREFIXES * 10, range(50), Sampling(1.5))
+    drafts = sample(MODEL, RULES, PREFIXES * 10, range(50), Sampling(1.5))
     assert len({draft.tokens for draft in drafts}) > 45
     for draft in drafts:
         assert draft.tokens[: len(draft.prefix)] == draft.prefix
@@ -69,7 +106,7 @@ def test_poems_keep_the_rules_and_their_nats_are_the_networks() -> None:
 
 
 def test_greedy_takes_the_likeliest_legal_token_each_time() -> None:
-    drafts = search.greedy(MODEL, RULES, PREFIXES)
+    drafts = search.greedy(MODEL, RULES, PREFIXES, START)
     for prefix, found in zip(PREFIXES, drafts, strict=True):
         draft, state = Draft(prefix), MODEL.initial_state(1)
         while (ended := RULES.ended(draft)) is None:
@@ -103,14 +140,16 @@ def test_a_beam_wide_enough_finds_the_best_of_all_poems() -> None:
     model, rules = LanguageModel(file.weights, np.float64), Rules(file.vocabulary, 3)
     expected = every_poem(model, rules, 6)
     assert len(expected) > 30
-    (found,) = search.beam(model, rules, [()], width=1000, count=len(expected) + 1)
+    (found,) = search.beam(
+        model, rules, [()], model.initial_state(1), width=1000, count=len(expected) + 1
+    )
     assert [draft.tokens for draft in found] == [tokens for _, tokens in expected]
     assert [np.mean(d.nats) for d in found] == pytest.approx([nats for nats, _ in expected])
 
 
 def test_a_narrow_beam_finds_distinct_poems_best_first() -> None:
     for prefix, drafts in zip(
-        PREFIXES, search.beam(MODEL, RULES, PREFIXES, width=5, count=3), strict=True
+        PREFIXES, search.beam(MODEL, RULES, PREFIXES, START, width=5, count=3), strict=True
     ):
         assert len({draft.tokens for draft in drafts}) == 3
         means = [np.mean(draft.nats) for draft in drafts]
@@ -120,23 +159,14 @@ def test_a_narrow_beam_finds_distinct_poems_best_first() -> None:
             np.testing.assert_allclose(draft.nats, nats_of(draft.tokens), atol=1e-4)
 
 
-def test_beams_of_several_prefixes_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
-    together = search.beam(MODEL, RULES, PREFIXES, width=4, count=2)
-    monkeypatch.setattr(search, "BATCH", 1)
-    alone = search.beam(MODEL, RULES, PREFIXES, width=4, count=2)
-    assert [[d.tokens for d in drafts] for drafts in together] == [
-        [d.tokens for d in drafts] for drafts in alone
-    ]
-
-
 def test_a_sentence_that_never_ends_is_broken_off() -> None:
     """The network has no wish for 。: its bias is −100."""
     file = tiny_model("月山。", seed=3)
     file.weights["output.bias"][6] = -100  # type: ignore[index]
     model, rules = LanguageModel(file.weights), Rules(file.vocabulary, 5)
-    (drawn,) = search.sample(model, rules, [()], [0], Sampling())
+    (drawn,) = sample(model, rules, [()], [0], Sampling())
     assert len(drawn.tokens) == rules.longest == 10
-    (best,) = search.greedy(model, rules, [()])
+    (best,) = search.greedy(model, rules, [()], model.initial_state(1))
     assert len(best.tokens) == 10
-    ((first, *_),) = search.beam(model, rules, [()], width=2, count=1)
+    ((first, *_),) = search.beam(model, rules, [()], model.initial_state(1), width=2, count=1)
     assert len(first.tokens) == 10

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from regulated_poems import verse_model
+from searching import outcome
 
 from yinshi.corpus.script import to_simplified
 from yinshi.errors import UsageError
@@ -149,7 +150,7 @@ def test_every_draft_is_clean_not_only_the_best(form: str, tones: Any) -> None:
     composer = TINY._composer
     (plan,) = composer.plans(Wishes(form=form, tones=tones), "", 64)
     rng = np.random.default_rng(0)
-    drafts = compose(TINY._model, plan, rng, Sampling(), 24)
+    drafts = outcome(compose(TINY._model, plan, rng, Sampling(), 24))
     assert drafts
     for draft in drafts:
         text = VERSE.vocabulary.decode(draft.tokens[:-1])

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +109,11 @@ class Headers:
         having = {part_of(name) for name in self.names}
         return [part for part in CONDITIONS if part in having]
 
+    def told(self, kind: str) -> list[str]:
+        """What the tokens of `kind`, "rhyme" or "dynasty", may say, the most frequent first."""
+        split = (name.split(":") for name in self.names)
+        return [value[0] for found, *value in split if found == kind]
+
     @property
     def authors(self) -> list[tuple[str, str]]:
         """(name, dynasty or "") of each, the one with most poems first."""
@@ -176,7 +181,7 @@ def _scanned(text: str) -> tuple[str, str]:
     return pattern or "", (found.rhyme or "") if found.is_clean("off") else ""
 
 
-@cache
+@lru_cache(1 << 16)
 def one_spelling(author: str) -> str:
     """`author` in simplified characters; "" unless it is a name, and of one person.
 

@@ -21,6 +21,23 @@ State = tuple[Array, ...]  # (h,) of an RNN, (h, c) of an LSTM
 
 CELLS = ("lstm", "rnn-tanh", "rnn-sigmoid", "rnn-relu")
 
+#: Bytes of a weight that a core's cache holds while one matrix of a stack after another is
+#: multiplied by them; so few, besides, that a BLAS doesn't share them out to threads.
+CACHED = 1 << 19
+
+
+def product(x: Array, weight: Array) -> Array:
+    """x Wᵀ: (…, I), (O, I) → (…, O). In a stack (N, B, I) each matrix is multiplied for itself."""
+    if x.ndim < 3:
+        y: Array = x @ weight.T
+        return y
+    y = np.empty((*x.shape[:-1], len(weight)), x.dtype)
+    rows = max(1, CACHED // weight[0].nbytes)
+    for start in range(0, len(weight), rows):
+        part = slice(start, start + rows)
+        np.matmul(x, weight[part].T, out=y[..., part])
+    return y
+
 
 def sigmoid(x: Array) -> Array:
     """1 / (1 + e^-x), as ½ tanh(x/2) + ½, which can't overflow."""
@@ -36,7 +53,7 @@ def lstm_step(gates: Array, h_prev: Array, c_prev: Array, weight_hh: Array) -> S
     which the backward needs. `h_prev`, `c_prev` (B, H) are the state before the step; `weight_hh`
     is (4H, H), as PyTorch stores it.
     """
-    gates += h_prev @ weight_hh.T  # (2.1)
+    gates += product(h_prev, weight_hh)  # (2.1)
     scale = _tanh_scale(gates)
     gates *= scale
     np.tanh(gates, out=gates)
@@ -75,7 +92,7 @@ def rnn_step(cell: str, gates: Array, h_prev: Array, weight_hh: Array) -> Array:
     `gates` (B, H) holds the input's share and is overwritten by the pre-activations; `cell` names
     φ; `weight_hh` is (H, H).
     """
-    gates += h_prev @ weight_hh.T  # (1.1)
+    gates += product(h_prev, weight_hh)  # (1.1)
     return _activation(cell, gates)  # (1.2)
 
 

@@ -43,6 +43,20 @@ class State:
         """The state of some rows of the batch, in that order; a row may be taken several times."""
         return State(tuple(tuple(part[rows] for part in layer) for layer in self.layers))
 
+    def rows(self) -> list[State]:
+        """Each row, a batch of one."""
+        batch = len(self.layers[0][0])
+        return [
+            State(tuple(tuple(part[k : k + 1] for part in layer) for layer in self.layers))
+            for k in range(batch)
+        ]
+
+    @classmethod
+    def join(cls, states: Sequence[State]) -> State:
+        """The rows of `states`, one after the other, as one batch."""
+        layers = zip(*(state.layers for state in states), strict=True)
+        return cls(tuple(tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in layers))
+
 
 class LanguageModel:
     """The network of `weights`: PyTorch's names and shapes, computed in `dtype`.
@@ -86,7 +100,28 @@ class LanguageModel:
                 after = (rnn_step(self._cell, gates, before[0], layer["weight_hh"]),)
             layers.append(after)
             x = after[0]
-        return linear(self._projected(x), self._output, self._bias), State(tuple(layers))
+        return self.logits(x), State(tuple(layers))
+
+    def logits(self, outputs: Array) -> Array:
+        """(…, V) of the next token, from the recurrent layers' outputs (…, H)."""
+        return linear(self._projected(outputs), self._output, self._bias)
+
+    def step_apart(self, tokens: Tokens, state: State) -> tuple[Array, State]:
+        """`step`, each row as if it were alone: the same to the last bit whatever is beside it.
+
+        How a BLAS sums depends on how many rows a product has and where in it a row stands. Here
+        the batch is a stack of batches of one.
+        """
+        apart = State(tuple(tuple(part[:, None] for part in layer) for layer in state.layers))
+        logits, after = self.step(tokens[:, None], apart)
+        layers = tuple(tuple(part[:, 0] for part in layer) for layer in after.layers)
+        return logits[:, 0], State(layers)
+
+    def read(self, tokens: Tokens, state: State) -> sequence.Trace:
+        """What the recurrent layers make of one text `tokens` (T,), from `state`, of one row."""
+        start = tuple(np.stack(part) for part in zip(*state.layers, strict=True))  # (L, 1, H)
+        vectors = embedding(tokens[:, None], self._embedding)
+        return sequence.forward(self._cell, self._layers, vectors, start)
 
     def token_nats(self, inputs: Tokens, targets: Tokens, lengths: Tokens) -> Nats:
         """−log p(target) in nats, (T, B), from the zero state; 0 beyond the `lengths` (B,), and

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from yinshi.engine.cells import Array
+from yinshi.engine.cells import Array, product
 
 Tokens = NDArray[np.integer]
 
@@ -53,7 +53,7 @@ def dropout_backward(dy: Array, mask: Array) -> Array:
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """x Wᵀ + b: (N, I), (O, I), (O,) → (N, O)."""
-    y: Array = x @ weight.T
+    y = product(x, weight)
     if bias is not None:
         y += bias
     return y

@@ -44,6 +44,14 @@ class Trace:
     _dropout_masks: list[Array]
     _packing: _Packing
 
+    def gates(self, layer: int) -> Array:
+        """(T, B, 4H): an LSTM's i, f, g, o at each step; 0 beyond a sequence's length."""
+        return self._packing.unpack(self._layers[layer].gates)
+
+    def cells(self, layer: int) -> Array:
+        """(T, B, H): an LSTM's c after each step; 0 beyond a sequence's length."""
+        return self._packing.unpack(self._layers[layer].states[1][self._packing.batch :])
+
 
 @dataclass(frozen=True, slots=True)
 class Gradients:

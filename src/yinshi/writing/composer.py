@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 
 from yinshi.corpus.vocabulary import EOS, Vocabulary
-from yinshi.engine.language_model import LanguageModel
+from yinshi.engine.language_model import LanguageModel, State
 from yinshi.errors import UnknownCharacterError, UsageError
 from yinshi.prosody.forms import form_named
 from yinshi.prosody.readings import rhyme_named
-from yinshi.writing.constraints import Draft
+from yinshi.writing.constraints import Draft, Sight
 from yinshi.writing.lexicon import Lexicon
 from yinshi.writing.particles import Penalty, compose
-from yinshi.writing.plan import NAMES, Demands, Plan, plan
+from yinshi.writing.plan import Demands, Plan, plan
 from yinshi.writing.prefix import PrefixReader
 from yinshi.writing.sampling import Sampling
 from yinshi.writing.sheet import Sheet, Stationer
@@ -60,24 +60,26 @@ class Composer:
         self,
         plans: Sequence[Plan],
         seed: int,
-        model_for: Callable[[Plan], LanguageModel],
+        model: LanguageModel,
+        start_for: Callable[[Plan], State],
         sampling: Sampling,
         candidates: int,
         shown: Callable[[Draft], str],
         penalty: Penalty | None = None,
-    ) -> Draft:
+    ) -> Generator[Sight, None, Draft]:
         """The best of `candidates` drafts of one of the `plans`, whichever `seed` chooses.
 
-        `model_for` a plan is the network that writes by it. `shown` is the text of a draft as its
-        reader sees it, maybe in the other script: there too it meets what was asked. `penalty`:
-        see `particles.compose`.
+        Yields after each token. `start_for` a plan is the state of `model` to begin with. `shown`
+        is the text of a draft as its reader sees it, maybe in the other script: there too it meets
+        what was asked. `penalty`: see `particles.compose`.
         Raises UsageError where no draft could be finished.
         """
         rng = np.random.Generator(np.random.PCG64(seed))
         chosen = plans[int(rng.integers(len(plans)))]
-        model = model_for(chosen)
+        start = start_for(chosen)
         for _ in range(ATTEMPTS):
-            for draft in compose(model, chosen, rng, sampling, candidates, penalty):
+            drafts = yield from compose(model, chosen, rng, sampling, candidates, penalty, start)
+            for draft in drafts:
                 if self._is_met(draft, chosen, shown(draft)):
                     return draft
         raise UsageError(
@@ -113,8 +115,7 @@ class Composer:
             except UsageError:
                 continue
             if told == "rhyme auto":
-                rhymes = [NAMES[r] for r in np.flatnonzero(found[0].rhymes)]
-                told = f"rhyme {' or '.join(rhymes[:3])}"
+                told = f"rhyme {' or '.join(found[0].rhyme_names[:3])}"
             return f"; {told} would do"
         return ""
 

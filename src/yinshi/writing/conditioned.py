@@ -1,4 +1,4 @@
-"""What a poem's header is to say, and a network that has read it."""
+"""What a poem's header is to say, and a network that reads it."""
 
 from __future__ import annotations
 
@@ -20,29 +20,26 @@ ALIKE = 0.4
 
 
 class Conditioned(LanguageModel):
-    """The network of `weights` after it has read the header `ids`: it writes, and doesn't measure.
+    """The network of `weights`, which can be told what to write: it doesn't measure.
 
     Of the next token it says only what a poem can hold, one of the first `size`: no search meets a
     header's tokens.
     """
 
-    def __init__(
-        self, weights: Mapping[str, Array], cell: str, ids: NDArray[np.int32], size: int
-    ) -> None:
+    def __init__(self, weights: Mapping[str, Array], cell: str, size: int) -> None:
         super().__init__(weights, cell=cell)
         self._size = size
-        self._read = super().initial_state(1)
+
+    def told(self, ids: NDArray[np.int32]) -> State:
+        """The state (one row) before `<sos>`, having read the header `ids`."""
+        state = self.initial_state(1)
         for token in ids:
-            _, self._read = super().step(np.array([token]), self._read)
+            _, state = self.step(np.array([token]), state)
+        return state
 
-    def initial_state(self, batch: int) -> State:
-        """The state before `<sos>`."""
-        return self._read.select(np.zeros(batch, dtype=np.intp))
-
-    def step(self, tokens: NDArray[np.integer], state: State) -> tuple[Array, State]:
-        """(logits (B, size) of the next token, new state), having read `tokens` (B,)."""
-        logits, state = super().step(tokens, state)
-        return logits[:, : self._size], state
+    def logits(self, outputs: Array) -> Array:
+        """(…, size)."""
+        return super().logits(outputs)[..., : self._size]
 
 
 def heading_of(

@@ -37,11 +37,14 @@ class Draft:
         return len(self.tokens) > len(self.prefix)
 
     def extended(self, token: int, nats: float) -> Draft:
-        return replace(self, tokens=(*self.tokens, token), nats=(*self.nats, nats))
+        return Draft(self.prefix, (*self.tokens, token), (*self.nats, nats))
 
     def cut(self, length: int) -> Draft:
         return replace(self, tokens=self.tokens[:length], nats=self.nats[:length])
 
+
+#: A draft, and how much of a poem it is, 0 to 1.
+Sight = tuple[Draft, float]
 
 #: A sentence alone is a couplet, which the collections hold by the thousand as 「句」, fragments.
 LEAST_SENTENCES = 2
@@ -60,12 +63,12 @@ class Rules:
         if not self._stop.any():  # poems without punctuation may end anywhere
             self._stop[:] = True
             self._least = 1
-        self._max_length = max_length
+        self.max_length = max_length
 
     @property
     def longest(self) -> int:
         """Where a poem is broken off whose first sentence won't end."""
-        return 2 * self._max_length
+        return 2 * self.max_length
 
     def restrict(self, scores: Scores, drafts: Sequence[Draft]) -> None:
         """Set to −inf, in place, the `scores` (B, V) of what may not come next."""
@@ -85,7 +88,7 @@ class Rules:
         length = len(draft.tokens)
         if draft.last == EOS or length >= self.longest:
             return draft
-        if length < self._max_length:
+        if length < self.max_length:
             return None
         wholes = (draft.cut(k) for k in range(length, 0, -1))
         return next((whole for whole in wholes if self._is_whole(whole)), None)

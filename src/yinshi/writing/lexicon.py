@@ -41,6 +41,11 @@ class Lexicon:
             member[token, [column[rhyme] for rhyme in character.rhymes]] = True
         return member
 
+    @cached_property
+    def rhyming(self) -> NDArray[np.float32]:
+        """(106, V): `rhymes` as numbers, to be multiplied."""
+        return self.rhymes.T.astype(np.float32)
+
     def character(self, text: str) -> Character:
         """What prosody says of `text` in this script."""
         return character_of(text, self._simplified)

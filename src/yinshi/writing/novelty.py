@@ -111,6 +111,8 @@ class NoveltyIndex:
         counted = np.r_[0, np.cumsum(codes != 0)]
         best, first, last = SIZE - 1, 0, 0
         for start in np.flatnonzero(codes):
+            if counted[reach[start]] - counted[start] <= best:
+                continue
             end = _without_stump(codes, int(start), int(reach[start]))
             if (length := int(counted[end] - counted[start])) > best:
                 best, first, last = length, int(places[start]), int(places[end - 1]) + 1

@@ -10,14 +10,14 @@ when few drafts hold most of the weight, all are drawn anew from the better ones
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yinshi.corpus.vocabulary import EOS, SOS
-from yinshi.engine.language_model import LanguageModel
-from yinshi.writing.constraints import Draft
+from yinshi.engine.language_model import LanguageModel, State
+from yinshi.writing.constraints import Draft, Sight
 from yinshi.writing.plan import Plan
 from yinshi.writing.sampling import Sampling, Scores, inverse_cumulative, log_softmax
 from yinshi.writing.tracks import Tracks
@@ -42,23 +42,27 @@ def compose(
     sampling: Sampling,
     count: int,
     penalty: Penalty | None = None,
-) -> list[Draft]:
+    start: State | None = None,
+) -> Generator[Sight, None, list[Draft]]:
     """Distinct drafts that meet `plan`, of `count` written at once; the best first: least nats
-    and penalties per token.
+    and penalties per token. Yields after each token.
 
     They depend on nothing but the arguments: no other poem's drafts are in the same product.
-    `penalty` is asked at the end of each line. [] where all drafts ran into a dead end, as they
-    may where too few characters are left for what must not repeat.
+    `penalty` is asked at the end of each line; `start` is the state (one row) before `<sos>`, None
+    zeros. [] where all drafts ran into a dead end, as they may where too few characters are left
+    for what must not repeat.
     """
-    particles = _Particles(model, plan, rng, sampling, count)
+    particles = _Particles(model, plan, rng, sampling, count, start or model.initial_state(1))
     for line, length in enumerate(plan.sheet.lengths):
         particles.tracks.begin(line)
         for position in range(length):
             if not particles.write_character(line, position):
                 return []
+            yield particles.sight()
         particles.write_mark(plan.sheet.marks[line])
         if penalty is not None:
             particles.charge(penalty(particles.tokens))
+        yield particles.sight()
     particles.write_mark((EOS,))
     return particles.drafts()
 
@@ -73,9 +77,10 @@ class _Particles:
         rng: np.random.Generator,
         sampling: Sampling,
         count: int,
+        start: State,
     ) -> None:
         self._model, self._plan, self._rng, self._sampling = model, plan, rng, sampling
-        self._state = model.initial_state(count)
+        self._state = start.select(np.zeros(count, dtype=np.intp))
         self._log_weights = np.zeros(count)
         self._repetitions = np.zeros(count)  # nats
         self._charged = np.zeros(count)
@@ -114,14 +119,25 @@ class _Particles:
         self._log_weights -= (nats - self._charged) / self._sampling.temperature
         self._charged = nats
 
+    def sight(self) -> Sight:
+        best = self._draft(int(self._cost().argmin()))
+        return best, len(best.tokens) / (self._plan.sheet.tokens + 1)
+
     def drafts(self) -> list[Draft]:
         """Each once, the best first."""
-        cost = self._nats.sum(axis=1) + self._repetitions + self._charged
         found: dict[tuple[int, ...], Draft] = {}
-        for k in np.argsort(cost, kind="stable"):
-            tokens = tuple(self.tokens[k].tolist())
-            found.setdefault(tokens, Draft((), tokens, tuple(self._nats[k].tolist())))
+        for k in np.argsort(self._cost(), kind="stable"):
+            draft = self._draft(int(k))
+            found.setdefault(draft.tokens, draft)
         return list(found.values())
+
+    def _cost(self) -> NDArray[np.float64]:
+        """(K,) nats and penalties."""
+        cost: NDArray[np.float64] = self._nats.sum(axis=1) + self._repetitions + self._charged
+        return cost
+
+    def _draft(self, k: int) -> Draft:
+        return Draft((), tuple(self.tokens[k].tolist()), tuple(self._nats[k].tolist()))
 
     def _scores(self) -> Scores:
         """log p (K, V) of the next token."""

@@ -55,18 +55,24 @@ class Pattern:
 class Plan:
     """`places[i][j]` (V,): the tokens of character j of line i, tones and rhyme aside.
 
-    `tracks[i]` are line i's; `rhymes` (106,): those that the poem may rhyme in, and
-    `first_rhymes` those that it may if its first line rhymes as well.
+    `patterns` are the names of those that can be kept, "" for the one without tones; `tracks[i]`
+    are line i's; `rhymes` (106,): those that the poem may rhyme in, and `first_rhymes` those that
+    it may if its first line rhymes as well.
     """
 
     sheet: Sheet
     lexicon: Lexicon
     demands: Demands
     places: tuple[tuple[Mask, ...], ...]
-    patterns: int
+    patterns: tuple[str, ...]
     tracks: tuple[tuple[Track, ...], ...]
     rhymes: Mask
     first_rhymes: Mask
+
+    @property
+    def rhyme_names(self) -> list[str]:
+        """Those of `rhymes`."""
+        return [NAMES[r] for r in np.flatnonzero(self.rhymes)]
 
 
 def plan(sheet: Sheet, lexicon: Lexicon, demands: Demands) -> Plan:
@@ -100,9 +106,8 @@ def plan(sheet: Sheet, lexicon: Lexicon, demands: Demands) -> Plan:
         )
         for i in range(len(sheet.lengths))
     )
-    return Plan(
-        sheet, lexicon, demands, places, len(kept), tracks, rhymes | first_rhymes, first_rhymes
-    )
+    names = tuple(pattern.name for pattern in kept)
+    return Plan(sheet, lexicon, demands, places, names, tracks, rhymes | first_rhymes, first_rhymes)
 
 
 def _places(sheet: Sheet, lexicon: Lexicon, demands: Demands) -> tuple[tuple[Mask, ...], ...]:

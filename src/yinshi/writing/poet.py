@@ -12,22 +12,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, Unpack, get_args
 
 from yinshi.corpus import script as scripts
 from yinshi.corpus.header import Headers, Heading
+from yinshi.corpus.poem import lines_of
 from yinshi.corpus.vocabulary import EOS
-from yinshi.engine.language_model import LanguageModel
+from yinshi.engine.language_model import State
 from yinshi.errors import UsageError
 from yinshi.model_file import SHIPPED, ModelFile, resolve_model
 from yinshi.writing import search
 from yinshi.writing.conditioned import Conditioned, heading_of
 from yinshi.writing.constraints import Draft, Rules
 from yinshi.writing.novelty import NoveltyIndex
+from yinshi.writing.order import MAX_LENGTH, Asked, Order, Script
 from yinshi.writing.prefix import PrefixReader
 from yinshi.writing.quotes import Quotes
-from yinshi.writing.sampling import Sampling
-from yinshi.writing.wishes import Tones, Wishes
+from yinshi.writing.reading import Reading, reading
+from yinshi.writing.search import Drawing
+from yinshi.writing.telling import told_freely, told_plan
+from yinshi.writing.together import DrawnWriting, SearchedWriting, Writing, finished
+from yinshi.writing.wishes import Tones
 from yinshi.writing.written_poem import WrittenPoem
 
 if TYPE_CHECKING:
@@ -35,15 +40,6 @@ if TYPE_CHECKING:
     from yinshi.writing.plan import Plan
 
 Method = Literal["sample", "greedy", "beam"]
-Script = Literal["traditional", "simplified"]
-
-TEMPERATURE = 0.6
-#: The best of many drafts is likelier than one alone: so drawn bolder, it is still the likelier,
-#: and doesn't say 不知何處 every other time.
-SEARCH_TEMPERATURE = 0.7
-CANDIDATES = 64
-#: How often at most a poem is drawn that goes on quoting.
-ATTEMPTS = 5
 
 
 class Poet:
@@ -59,8 +55,8 @@ class Poet:
         self.script: Script = model_file.recipe.corpus.script
         self._vocabulary = model_file.vocabulary
         self._headers = Headers(model_file.header_names, self._vocabulary)
-        self._cell = model_file.recipe.network.cell
-        self._model = LanguageModel(model_file.weights, cell=self._cell)
+        cell = model_file.recipe.network.cell
+        self._model = Conditioned(model_file.weights, cell, len(self._vocabulary))
         self._reader = PrefixReader(self._model, self._vocabulary, self.script)
         arrays = model_file.novelty
         self._novelty = NoveltyIndex.from_arrays(arrays) if arrays else None
@@ -86,7 +82,7 @@ class Poet:
         top_p: float | None = None,
         beam_width: int = 8,
         script: Script | None = None,
-        max_length: int = 64,
+        max_length: int = MAX_LENGTH,
         title: str | None = None,
         style: str | None = None,
         dynasty: str | None = None,
@@ -138,102 +134,163 @@ class Poet:
         Raises UsageError, which says which wishes collide, at which character, and what could be
         met instead; and UnknownCharacterError for a character the model can't read.
         """
-        wishes = Wishes(
+        asked = Asked(
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            script=script,
+            max_length=max_length,
+            title=title,
+            style=style,
+            dynasty=dynasty,
             form=form,
             rhyme=rhyme,
             tones=tones,
             acrostic=acrostic,
             acrostic_at=acrostic_at,
-            lines=dict(lines or {}),
+            lines=lines,
             keep=keep,
             avoid=avoid,
             no_repeat=no_repeat,
+            candidates=candidates,
+            allow_quotes=allow_quotes,
         )
-        asked = [prefixes] if isinstance(prefixes, str) else list(prefixes)
-        if temperature is None:
-            temperature = TEMPERATURE if wishes.are_none else SEARCH_TEMPERATURE
-        sampling = Sampling(temperature, top_k, top_p)
-        _check(count, seed, method, beam_width, script)
-        _check_search(wishes, method, candidates)
-        heading = heading_of(self._headers, self.script, title, style, dynasty)
+        _check(count, seed, method, beam_width)
+        order = Order.of(asked)
+        if method != "sample" and not order.wishes.are_none:
+            raise UsageError(
+                f"method {method!r}: wishes are met by a search among drawn drafts; leave out one"
+            )
+        each = [prefixes] if isinstance(prefixes, str) else list(prefixes)
+        if method != "sample":
+            return self._likeliest(each, order, None if method == "greedy" else beam_width, count)
         first = fresh_seed() if seed is None else seed
-        drawn = range(first, first + count)
-        if wishes.are_none:
-            rules, model = Rules(self._vocabulary, max_length), self._told(heading)
-            starts = [self._start(prefix, max_length) for prefix in asked]
-            if method == "beam":
-                poems = search.beam(model, rules, starts, beam_width, count)
-            elif method == "greedy":
-                poems = [[draft] for draft in search.greedy(model, rules, starts)]
-            else:
-                poems = self._sampled(model, rules, starts, drawn, sampling, allow_quotes)
-        else:
-            plans = [self._composer.plans(wishes, prefix, max_length) for prefix in asked]
-            drafts = candidates or CANDIDATES
-            compose = self._searcher(heading, sampling, drafts, allow_quotes, script)
-            poems = [[compose(each, s) for s in drawn] for each in plans]
-        seeds = drawn if method == "sample" else [None] * count
+        begin = self._beginnings(each, order)
+        writings = [b(number) for b in begin for number in range(first, first + count)]
+        return finished(writings, at_once=search.BATCH if order.wishes.are_none else 1)
+
+    def begin(
+        self, prefix: str = "", *, seed: int | None = None, **asked: Unpack[Asked]
+    ) -> Writing:
+        """A poem begun, to be written on by `step_together`, alone or with others.
+
+        It becomes the poem that `write` gives for the same arguments, whatever is written with it.
+        Raises what `write` raises; only that a search found no poem is told by `Writing.error`.
+        """
+        _check(1, seed)
+        (begin,) = self._beginnings([prefix], Order.of(asked))
+        return begin(fresh_seed() if seed is None else seed)
+
+    def read(
+        self,
+        text: str,
+        *,
+        title: str | None = None,
+        style: str | None = None,
+        dynasty: str | None = None,
+        form: str | None = None,
+    ) -> Reading:
+        """What the network makes of the poem `text`, in either script, its own or another's.
+
+        It is told `title`, `style`, `dynasty` and `form` before, if it was trained with them, as
+        for `write`: what it is told for a poem of its own, it reads as likely as it wrote it.
+
+        Raises UsageError, and UnknownCharacterError for a character that it can't read.
+        """
+        tokens = self._reader.read(text, stays=True)
+        if not tokens:
+            raise UsageError("text: found nothing to read, expected a poem")
+        heading = heading_of(self._headers, self.script, title, style, dynasty)
+        if form is not None:
+            from yinshi.prosody.forms import form_named
+
+            found = form_named(form)
+            heading = replace(heading, lengths=(found.length,) * found.lines)
+        return reading(self._model, self._vocabulary, tokens, self._told(heading))
+
+    def _beginnings(self, prefixes: list[str], order: Order) -> list[Callable[[int], Writing]]:
+        """For each prefix, seed → its poem begun."""
+        heading = self._heading(order)
+        if not order.wishes.are_none:
+            plans = self._composer.plans
+            return [
+                partial(self._searched, plans(order.wishes, p, order.max_length), heading, p, order)
+                for p in prefixes
+            ]
+        rules = Rules(self._vocabulary, order.max_length)
         return [
-            replace(self._written(draft, prefix, number, script), title=title, style=style)
-            for prefix, drafts in zip(asked, poems, strict=True)
-            for number, draft in zip(seeds, drafts, strict=False)  # a beam may find fewer
+            partial(self._drawn, rules, self._tokens(prefix, order), heading, prefix, order)
+            for prefix in prefixes
         ]
 
-    def _told(self, heading: Heading) -> LanguageModel:
-        """The network, after it has been told what it is to write."""
-        if not self._headers.names:
-            return self._model
-        ids = self._headers.encode(heading).ids
-        return Conditioned(self._model.weights, self._cell, ids, len(self._vocabulary))
-
-    def _searcher(
+    def _drawn(
         self,
-        heading: Heading,
-        sampling: Sampling,
-        candidates: int,
-        allow_quotes: bool,
-        script: Script | None,
-    ) -> Callable[[Sequence[Plan], int], Draft]:
-        """(plans, seed) → the best draft."""
-        return partial(
-            self._composer.compose,
-            model_for=lambda plan: self._told(replace(heading, lengths=plan.sheet.lengths)),
-            sampling=sampling,
-            candidates=candidates,
-            shown=partial(self._text, script=script),
-            penalty=self._quotes.penalty if self._quotes and not allow_quotes else None,
-        )
-
-    def _sampled(
-        self,
-        model: LanguageModel,
         rules: Rules,
-        starts: Sequence[search.Prefix],
-        seeds: range,
-        sampling: Sampling,
-        allow_quotes: bool,
-    ) -> list[list[Draft]]:
-        """For each start a draft of each seed; one that quotes is drawn again."""
-        each = [start for start in starts for _ in seeds]
-        numbers = [*seeds] * len(starts)
-        drafts = search.sample(model, rules, each, numbers, sampling)
-        for attempt in range(1, 1 if allow_quotes else ATTEMPTS):
-            quoting = [k for k, draft in enumerate(drafts) if self._quotes_in(draft)]
-            again = [each[k] for k in quoting], [numbers[k] + attempt * 2**64 for k in quoting]
-            redrawn = search.sample(model, rules, *again, sampling) if quoting else []
-            for k, draft in zip(quoting, redrawn, strict=True):
-                drafts[k] = draft
-        return [drafts[k : k + len(seeds)] for k in range(0, len(drafts), len(seeds))]
+        tokens: search.Prefix,
+        heading: Heading,
+        prefix: str,
+        order: Order,
+        seed: int,
+    ) -> Writing:
+        if not lines_of(prefix)[1:]:  # two lines would show what it rhymes in
+            heading = told_freely(heading, self._headers, seed)
+        quotes = self._quotes(order)
+        refused = quotes.stand_in if quotes else None
+        start = self._told(heading)
+        drawing = Drawing(rules, tokens, start, order.sampling, seed, refused)
+        return DrawnWriting(self._model, drawing, *self._telling(prefix, order, seed))
 
-    def _quotes_in(self, draft: Draft) -> int:
-        if self._quotes is None:
-            return 0
-        given = self._vocabulary.decode(draft.prefix)
-        return int(self._quotes.count([self._text(draft, None)], given)[0])
+    def _searched(
+        self, plans: list[Plan], heading: Heading, prefix: str, order: Order, seed: int
+    ) -> Writing:
+        shown, written = self._telling(prefix, order, seed)
+        quotes = self._quotes(order)
+        drafts = self._composer.compose(
+            plans,
+            seed,
+            self._model,
+            start_for=lambda plan: self._told(told_plan(heading, self._headers, plan, seed)),
+            sampling=order.sampling,
+            candidates=order.candidates,
+            shown=shown,
+            penalty=quotes.penalty if quotes else None,
+        )
+        return SearchedWriting(drafts, shown, written)
 
-    @cached_property
-    def _quotes(self) -> Quotes | None:
-        return Quotes(self._novelty, self._vocabulary) if self._novelty else None
+    def _likeliest(
+        self, prefixes: list[str], order: Order, beam_width: int | None, count: int
+    ) -> list[WrittenPoem]:
+        """Nothing is drawn: by a beam, or greedily where it has no width."""
+        rules, start = Rules(self._vocabulary, order.max_length), self._told(self._heading(order))
+        tokens = [self._tokens(prefix, order) for prefix in prefixes]
+        if beam_width is None:
+            found = [[draft] for draft in search.greedy(self._model, rules, tokens, start)]
+        else:
+            found = search.beam(self._model, rules, tokens, start, beam_width, count)
+        return [
+            self._written(prefix, order, None, draft)
+            for prefix, drafts in zip(prefixes, found, strict=True)
+            for draft in drafts
+        ]
+
+    def _heading(self, order: Order) -> Heading:
+        return heading_of(self._headers, self.script, order.title, order.style, order.dynasty)
+
+    def _told(self, heading: Heading) -> State:
+        """The state of the network that has been told what it is to write."""
+        return self._model.told(self._headers.encode(heading).ids)
+
+    def _telling(
+        self, prefix: str, order: Order, seed: int
+    ) -> tuple[Callable[[Draft], str], Callable[[Draft], WrittenPoem]]:
+        """How a draft is shown while it is written, and when it is done."""
+        return partial(self._text, script=order.script), partial(self._written, prefix, order, seed)
+
+    def _quotes(self, order: Order) -> Quotes | None:
+        """What keeps one poem clear of quotations; None where they are welcome or not known."""
+        if self._novelty is None or order.allow_quotes:
+            return None
+        return Quotes(self._novelty, self._vocabulary)
 
     @cached_property
     def _composer(self) -> Composer:
@@ -241,21 +298,20 @@ class Poet:
 
         return Composer(self._vocabulary, self._reader, self.script)
 
-    def _start(self, prefix: str, max_length: int) -> search.Prefix:
+    def _tokens(self, prefix: str, order: Order) -> search.Prefix:
         tokens = self._reader.read(prefix)
-        if len(tokens) >= max_length:
+        if len(tokens) >= order.max_length:
             raise UsageError(
                 f"prefix {prefix!r} has {len(tokens)} characters: expected fewer than "
-                f"max_length {max_length}"
+                f"max_length {order.max_length}"
             )
         return tokens
 
-    def _written(
-        self, draft: Draft, prefix: str, seed: int | None, script: Script | None
-    ) -> WrittenPoem:
-        text = self._text(draft, script)
+    def _written(self, prefix: str, order: Order, seed: int | None, draft: Draft) -> WrittenPoem:
+        text = self._text(draft, order.script)
+        nats = sum(draft.nats) / len(draft.nats)
         known = self._novelty.longest_known_span(text) if self._novelty else None
-        return WrittenPoem(text, prefix, seed, sum(draft.nats) / len(draft.nats), known)
+        return WrittenPoem(text, prefix, seed, nats, known, order.title, order.style)
 
     def _text(self, draft: Draft, script: Script | None) -> str:
         text = self._vocabulary.decode(token for token in draft.tokens if token != EOS)
@@ -269,7 +325,7 @@ def fresh_seed() -> int:
     return int.from_bytes(os.urandom(8)) % 1_000_000
 
 
-def _check(count: int, seed: int | None, method: str, beam_width: int, script: str | None) -> None:
+def _check(count: int, seed: int | None, method: str = "sample", beam_width: int = 1) -> None:
     if count < 1:
         raise UsageError(f"count {count}: expected at least 1")
     if seed is not None and seed < 0:
@@ -282,17 +338,3 @@ def _check(count: int, seed: int | None, method: str, beam_width: int, script: s
         )
     if method == "beam" and beam_width < count:
         raise UsageError(f"beam_width {beam_width}: expected at least count {count}")
-    if script not in (None, *get_args(Script)):
-        raise UsageError(f"script {script!r}: expected one of {', '.join(get_args(Script))}")
-
-
-def _check_search(wishes: Wishes, method: str, candidates: int | None) -> None:
-    if candidates is not None and candidates < 1:
-        raise UsageError(f"candidates {candidates}: expected at least 1")
-    if wishes.are_none:
-        if candidates is not None:
-            raise UsageError(f"candidates {candidates}: found no wish; ask for a form or a rhyme")
-    elif method != "sample":
-        raise UsageError(
-            f"method {method!r}: wishes are met by a search among drawn drafts; leave out one"
-        )

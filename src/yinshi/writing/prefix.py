@@ -27,18 +27,19 @@ class PrefixReader:
         self._vocabulary = vocabulary
         self._script = model_script
 
-    def read(self, text: str) -> tuple[int, ...]:
+    def read(self, text: str, stays: bool = False) -> tuple[int, ...]:
         """The tokens of `text`, without white space, ASCII punctuation made Chinese.
 
         With a traditional model, simplified text is read as whichever traditional characters the
         network finds likeliest together (发 is 發 or 髮); text that has a character which only
         traditional script has is taken as it stands, where the vocabulary knows it.
+        `stays`: see `readings`.
         Raises UnknownCharacterError, and UsageError where `text` is not Unicode text.
         """
         text = normalised(text)
         if not text:
             return ()
-        readings = self.readings(text)
+        readings = self.readings(text, stays)
         if all(len(reading) == 1 for reading in readings):
             return tuple(reading[0] for reading in readings)
         return _likeliest(self._model, readings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,13 +56,29 @@ class Sampling:
         if self.top_k is not None and self.top_k < scores.shape[1]:
             least = np.partition(scores, -self.top_k, axis=1)[:, -self.top_k, None]
             scores = np.where(scores < least, -np.inf, scores)
-        weights: Scores = np.exp((scores - scores.max(axis=1, keepdims=True)) / self.temperature)
+        weights: Scores = scores - scores.max(axis=1, keepdims=True)
+        weights /= self.temperature
+        np.exp(weights, out=weights)
         if self.top_p is not None and self.top_p < 1:
             falling = -np.sort(-weights, axis=1)
             mass = np.cumsum(falling, axis=1, dtype=np.float64)
             last = (mass < self.top_p * mass[:, -1:]).sum(axis=1, keepdims=True)
             weights[weights < np.take_along_axis(falling, last, axis=1)] = 0
         return weights
+
+
+def choose(
+    samplings: Sequence[Sampling], scores: Scores, uniforms: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """A token (B,) for each row, drawn by its own of the `samplings`: see `Sampling.choose`."""
+    distinct = set(samplings)
+    if len(distinct) == 1:
+        return samplings[0].choose(scores, uniforms)
+    tokens = np.empty(len(scores), dtype=np.intp)
+    for sampling in distinct:
+        rows = np.array([k for k, each in enumerate(samplings) if each == sampling])
+        tokens[rows] = sampling.choose(scores[rows], uniforms[rows])
+    return tokens
 
 
 def inverse_cumulative(weights: Scores, uniforms: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -21,11 +21,10 @@ class Tracks:
     def __init__(self, plan: Plan, count: int) -> None:
         self._plan = plan
         self._lexicon = plan.lexicon
-        self._patterns = np.ones((count, plan.patterns), dtype=bool)
+        self._patterns = np.ones((count, len(plan.patterns)), dtype=bool)
         self._rhymes = np.repeat(plan.rhymes[None], count, axis=0)  # (K, 106)
         self._ends = np.zeros((count, 0), dtype=np.intp)  # from which rhyme words have to differ
         self._alive = np.zeros((count, 0), dtype=bool)  # (K, N)
-        self._words = plan.lexicon.rhymes.T.astype(np.float32)  # (106, V)
 
     def begin(self, line: int) -> None:
         """Take up the tracks of `line` in the patterns that are alive."""
@@ -48,7 +47,7 @@ class Tracks:
         may_oblique = (plain & oblique).any(axis=1, keepdims=True)
         allowed: Mask = (may_level & self._lexicon.level) | (may_oblique & self._lexicon.oblique)
         if rhyming.any():
-            words = self._open_rhymes(line).astype(np.float32) @ self._words > 0
+            words = self._open_rhymes(line).astype(np.float32) @ self._lexicon.rhyming > 0
             words[np.arange(len(words))[:, None], self._ends] = False
             if not oblique[rhyming].any():
                 words &= self._lexicon.level
@@ -70,7 +69,7 @@ class Tracks:
             self._rhymes = np.where(plain, self._rhymes, bound)
         self._alive = alive
         if position == self._plan.sheet.lengths[line] - 1:
-            for pattern in range(self._plan.patterns):
+            for pattern in range(len(self._plan.patterns)):
                 self._patterns[:, pattern] = alive[:, self._numbers == pattern].any(axis=1)
             if line == 0 or line % 2:
                 self._ends = np.concatenate([self._ends, tokens[:, None]], axis=1)
