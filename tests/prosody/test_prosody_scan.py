@@ -72,6 +72,7 @@ def test_everything_about_one_poem() -> None:
     ]
     assert [line.rhyme for line in scanned.lines] == [None, "尤", None, "尤"]
     assert scanned.lines[0].tones == ("入", "入", "平", "平", "上")
+    assert scanned.lines[0].rhymes == ("陌", "質", "微", "刪", "軫")
     assert scanned.faults == ()
 
 

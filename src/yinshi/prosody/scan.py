@@ -70,13 +70,15 @@ class Line:
 
     `tones`: of each character those that verse uses, e.g. ("平", "入", "平去"), or "？".
     `pattern`: what the line follows, over 平 仄 中; "" where nothing is judged. `rhyme`: of its
-    last character, where the line rhymes.
+    last character, where the line rhymes. `rhymes`: of each character those it may be read in, a
+    string like "寒翰".
     """
 
     text: str
     tones: tuple[str, ...]
     pattern: str
     rhyme: str | None
+    rhymes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,8 @@ def _unjudged(
 
 def _line(line: Sequence[Character], pattern: str, rhyme: str | None) -> Line:
     text = "".join([character.text for character in line])
-    return Line(text, tuple([character.tones for character in line]), pattern, rhyme)
+    tones = tuple([character.tones for character in line])
+    return Line(text, tones, pattern, rhyme, tuple(["".join(c.rhymes) for c in line]))
 
 
 def _rhyme_of(end: Character, rhyme: str | None) -> str | None:
