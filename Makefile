@@ -3,10 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: poem test test-all lint format bench bench-train clean
+.PHONY: poem serve page test test-all lint format bench bench-train clean
 
 poem: .venv/base
 	@$(BIN)/yinshi write 日 红 山 夜 湖 海 月 --seed 1
+
+serve: .venv/web
+	$(BIN)/yinshi serve
+
+# The page's sources are in web/, and what this builds is in the repository: needs Node.
+page:
+	cd web && npm ci && npm run build
 
 test: .venv/all
 	$(BIN)/python -m pytest
@@ -29,6 +36,8 @@ bench: .venv/all
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/writing.py
 	$(BIN)/python benchmarks/scan.py
+	$(BIN)/python benchmarks/together.py
+	$(BIN)/python benchmarks/serving.py
 
 bench-train: .venv/all
 	$(BIN)/python benchmarks/lstm_layer.py
@@ -45,7 +54,12 @@ clean:
 	$(INSTALL) -e .
 	touch $@
 
+.venv/web: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(INSTALL) -e '.[web]'
+	touch $@ .venv/base
+
 .venv/all: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(INSTALL) -e '.[all]'
-	touch $@ .venv/base
+	touch $@ .venv/web .venv/base

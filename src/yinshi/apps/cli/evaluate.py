@@ -65,8 +65,8 @@ PORTION = 16
     help="The length for the convention that counts padding.",
 )
 @click.option("--given", multiple=True, metavar="PARTS",
-              help="Tell the model of each poem first: some of dynasty+form+pattern+rhyme+author+title.  "
-              "Several times, none among them, to compare.")  # fmt: skip
+              help="Tell the model of each poem first: dynasty+form+pattern+rhyme+author+title, or "
+              "some.  Several times, none among them, to compare.")  # fmt: skip
 @click.option("--poems", type=click.IntRange(min=1), metavar="N", help="Judge N poems drawn.")
 @click.option("--file", metavar="FILE", help="Judge the poems of a text file; - is stdin.")
 @click.option("--form", "forms", multiple=True, help="Draw N poems of this form; may be repeated.")

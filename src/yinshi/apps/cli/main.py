@@ -17,6 +17,7 @@ from yinshi.errors import YinshiError
 COMMANDS = {
     "write": "Write poems that begin as you ask.",
     "scan": "Explain the tones and rhymes of poems.",
+    "serve": "Serve the web page and the HTTP API.",
     "prepare": "Clean, split and encode a collection of poems.",
     "train": "Train a recipe's network on prepared poems.",
     "evaluate": "Measure a model's perplexity under every convention.",
