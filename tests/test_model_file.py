@@ -226,7 +226,7 @@ def test_resolve_model_takes_a_file_a_run_or_the_shipped_one(
     path.rename(best)
     assert resolve_model(tmp_path) == best
     (tmp_path / "models").mkdir()
-    shipped = tmp_path / "models" / "tang.safetensors"
+    shipped = tmp_path / "models" / "poet.safetensors"
     best.rename(shipped)
     monkeypatch.setattr("yinshi.model_file.resources.files", lambda package: tmp_path)
     assert resolve_model(None) == shipped

@@ -36,7 +36,7 @@ SCALE = ".scale"
 #: safetensors' names of the types of the index's arrays.
 DTYPES = {"U8": "u1", "U32": "<u4"}
 #: The model in the package.
-SHIPPED = "tang"
+SHIPPED = "poet"
 
 
 @dataclass(frozen=True)

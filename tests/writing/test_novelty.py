@@ -169,7 +169,7 @@ def test_no_poems_know_nothing() -> None:
 def test_the_shipped_index() -> None:
     arrays = ModelFile.load(resolve_model(None)).novelty
     assert all(isinstance(array, np.memmap) for array in arrays.values())
-    assert sum(array.nbytes for array in arrays.values()) <= 2_000_000
+    assert sum(array.nbytes for array in arrays.values()) <= 8_000_000
     index = NoveltyIndex.from_arrays(arrays)
     famous = ["黃河入海流", "黄河入海流", "牀前看月光", "國破山河在", "国破山河在"]
     assert index.known(famous).sum() >= 3  # the others' poems may be of the other splits

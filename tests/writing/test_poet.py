@@ -135,7 +135,7 @@ def test_no_model_there(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not SHIPPED_FILE.exists(), reason="no model is shipped yet")
 def test_the_shipped_model_writes_poems() -> None:
-    assert SHIPPED_FILE.stat().st_size <= 12e6
+    assert SHIPPED_FILE.stat().st_size <= 14e6
     poems = Poet.load().write([*"日红山夜湖海月"], seed=0)
     assert [poem.text[0] for poem in poems] == [*"日紅山夜湖海月"]
     assert all(poem.nats_per_character < 7 for poem in poems)

@@ -47,17 +47,46 @@ def test_only_what_fits_and_is_known() -> None:
     assert with_pattern(heading, HEADERS, [""], rng) == heading
 
 
-def test_a_free_poem_has_a_rhyme_of_its_seed() -> None:
-    found = [told_freely(Heading("唐"), HEADERS, seed) for seed in range(30)]
+def told(seed: int, prefix: str = "", max_length: int = 64) -> Heading:
+    return told_freely(Heading("唐"), HEADERS, seed, prefix, max_length)
+
+
+def test_a_free_poem_has_form_pattern_and_rhyme_of_its_seed_and_prefix() -> None:
+    found = [told(seed) for seed in range(60)]
     assert {heading.rhyme for heading in found} == {"真", "東", "尤"}
-    assert not any(heading.pattern or heading.lengths for heading in found)
-    assert found == [told_freely(Heading("唐"), HEADERS, seed) for seed in range(30)]
+    assert {heading.pattern for heading in found} == {
+        *("平起首句入韻", "仄起首句入韻", "平起首句不入韻")
+    }
+    assert {heading.lengths for heading in found} == {(5,) * 4, (7,) * 4, (5,) * 8, (7,) * 8}
+    assert found == [told(seed) for seed in range(60)]
+    assert found != [told(seed, "月") for seed in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "max_length", "lengths"),
+    [
+        ("", 24, {(5,) * 4}),  # 24 = 4 × 6, with the marks
+        ("", 48, {(5,) * 4, (7,) * 4, (5,) * 8}),
+        ("", 23, {()}),
+        ("白日依山盡", 64, {(5,) * 4, (7,) * 4, (5,) * 8, (7,) * 8}),
+        ("白日依山盡兮", 64, {(7,) * 4, (7,) * 8}),
+        ("白日依山盡，", 64, {()}),
+        ("白日依山盡，黃河", 64, {()}),
+        ("白日依山盡黃河入海", 64, {()}),
+    ],
+)
+def test_the_form_told_fits_beginning_and_length(
+    prefix: str, max_length: int, lengths: set[tuple[int, ...]]
+) -> None:
+    found = [told(seed, prefix, max_length) for seed in range(60)]
+    assert {heading.lengths for heading in found} == lengths
+    assert all(bool(heading.rhyme) is bool(heading.lengths) for heading in found)
 
 
 @pytest.mark.parametrize(
     ("wishes", "has_pattern", "rhymes"),
     [
-        ({}, False, {"真", "東", "尤"}),
+        ({}, True, {"真", "東", "尤"}),
         ({"form": "五绝"}, True, {"真", "東", "尤"}),
         ({"form": "五绝", "rhyme": "东"}, True, {"東"}),
         ({"form": "五绝", "rhyme": "off"}, True, {""}),
@@ -83,8 +112,8 @@ def test_what_wishes_leave_open(
         POET.write(**wishes)
     else:
         POET.write(**wishes, count=12, seed=0, **({"candidates": 8} if "form" in wishes else {}))
-    told = {heading.rhyme for heading in found}
-    assert told <= rhymes
-    assert len(told) >= min(len(rhymes), 2)
+    drawn = {heading.rhyme for heading in found}
+    assert drawn <= rhymes
+    assert len(drawn) >= min(len(rhymes), 2)
     assert all(bool(heading.pattern) is has_pattern for heading in found)
     assert not any(heading.pattern == "古體" for heading in found)

@@ -33,6 +33,8 @@ LEAST = 20
 TITLE_LENGTH = 12
 TITLE = "title"
 TANG = "唐"
+#: What the pattern of a poem is called that keeps none.
+OLD_STYLE = "古體"
 
 DYNASTIES = {"tang": TANG, "song": "宋"}
 _SOURCE = re.compile(r"poet\.(tang|song)\.")
@@ -172,7 +174,7 @@ def names_in(poems: Iterable[Poem], conditions: Sequence[str]) -> tuple[str, ...
 @cache
 def _scanned(text: str) -> tuple[str, str]:
     """(pattern, rhyme), as `Heading` tells them."""
-    from yinshi.prosody.scan import OLD_STYLE, scan  # reads tables, and writing has no need of it
+    from yinshi.prosody.scan import scan  # reads tables, and writing has no need of it
 
     if not _CHARACTER.search(text):
         return "", ""

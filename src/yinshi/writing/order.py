@@ -12,10 +12,8 @@ from yinshi.writing.wishes import Tones, Wishes
 
 Script = Literal["traditional", "simplified"]
 
-TEMPERATURE = 0.6
-#: The best of many drafts is likelier than one alone: so drawn bolder, it is still the likelier,
-#: and doesn't say 不知何處 every other time.
-SEARCH_TEMPERATURE = 0.7
+#: Below it poems say 不知何處 every other time, above it they keep their form less often.
+TEMPERATURE = 0.8
 CANDIDATES = 64
 MAX_LENGTH = 64
 
@@ -74,7 +72,7 @@ class Order:
         )
         temperature = asked.get("temperature")
         if temperature is None:
-            temperature = TEMPERATURE if wishes.are_none else SEARCH_TEMPERATURE
+            temperature = TEMPERATURE
         script, candidates = asked.get("script"), asked.get("candidates")
         if script not in (None, *get_args(Script)):
             raise UsageError(f"script {script!r}: expected one of {', '.join(get_args(Script))}")

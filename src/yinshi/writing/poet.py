@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Literal, Unpack, get_args
 
 from yinshi.corpus import script as scripts
 from yinshi.corpus.header import Headers, Heading
-from yinshi.corpus.poem import lines_of
 from yinshi.corpus.vocabulary import EOS
 from yinshi.engine.language_model import State
 from yinshi.errors import UsageError
@@ -105,12 +104,13 @@ class Poet:
           a poem is the same whatever else is written with it; None takes a seed at random.
           "greedy" takes the likeliest character each time and "beam" finds the likeliest poems:
           both leave `seed`, `temperature`, `top_k` and `top_p` aside.
-        - `temperature` None is 0.6, and 0.7 for poems with wishes.
+        - `temperature` None is 0.8.
         - `max_length` counts punctuation; a poem is cut back to its last whole sentence within
           it, or runs on if its first sentence is longer.
         - `title`, the author in whose `style` it is to be, and `dynasty`, 唐 or 宋, are told to a
-          network that was trained with them before it begins, as is the form if one is asked for.
-          An author brings along his dynasty; without either it is 唐.
+          network that was trained with them before it begins, as are form, pattern and rhyme, asked
+          for or chosen by seed and prefix: a free poem is not held to them. An author brings along
+          his dynasty; without either it is 唐.
 
         - A line that stands in the training poems word for word is avoided where the model has
           their index and there is another way, unless `allow_quotes`.
@@ -193,7 +193,7 @@ class Poet:
         """What the network makes of the poem `text`, in either script, its own or another's.
 
         It is told `title`, `style`, `dynasty` and `form` before, if it was trained with them, as
-        for `write`: what it is told for a poem of its own, it reads as likely as it wrote it.
+        for `write`; of the pattern and the rhyme that the seed chose there it is told nothing.
 
         Raises UsageError, and UnknownCharacterError for a character that it can't read.
         """
@@ -232,8 +232,7 @@ class Poet:
         order: Order,
         seed: int,
     ) -> Writing:
-        if not lines_of(prefix)[1:]:  # two lines would show what it rhymes in
-            heading = told_freely(heading, self._headers, seed)
+        heading = told_freely(heading, self._headers, seed, prefix, order.max_length)
         quotes = self._quotes(order)
         refused = quotes.stand_in if quotes else None
         start = self._told(heading)
@@ -249,7 +248,9 @@ class Poet:
             plans,
             seed,
             self._model,
-            start_for=lambda plan: self._told(told_plan(heading, self._headers, plan, seed)),
+            start_for=lambda plan: self._told(
+                told_plan(heading, self._headers, plan, seed, prefix)
+            ),
             sampling=order.sampling,
             candidates=order.candidates,
             shown=shown,

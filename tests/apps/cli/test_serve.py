@@ -93,7 +93,7 @@ def test_several_workers_answer_and_count_together() -> None:
     [
         (["--model", "nowhere"], 1, "error: nowhere: no such file; expected a model file"),
         (["--model", __file__], 1, "not a whole safetensors file"),
-        (["--model", "tang", "--model", "tang"], 2, "found two models called tang"),
+        (["--model", "poet", "--model", "poet"], 2, "found two models called poet"),
         (["--host", "203.0.113.1"], 2, "error: 203.0.113.1, port 8000: "),
         (["--host", "no.such.host.invalid"], 2, "error: no.such.host.invalid, port 8000: "),
         (["--port", "70000"], 2, "70000"),

@@ -19,7 +19,7 @@ LARGE = 70_000
         ("poems", {"prefix": "😀"}, 422, "UnknownCharacterError", "has never seen 😀"),
         ("poems", {"candidates": 3}, 422, "UsageError", "candidates 3: found no wish"),
         ("poems", {"title": "春"}, 422, "UsageError", "title '春': the model was trained on"),
-        ("poems", {"model": "宋"}, 422, "UsageError", "model '宋': expected one of tang"),
+        ("poems", {"model": "宋"}, 422, "UsageError", "model '宋': expected one of poet"),
         ("poems", {"colour": 1}, 422, "UsageError", "colour: unknown"),
         ("poems", {"method": "beam"}, 422, "UsageError", "method: unknown"),
         ("poems", {"count": 0}, 422, "UsageError", "count: found 0, expected greater than or"),

@@ -50,7 +50,7 @@ def test_the_poems_are_those_of_the_python_api(
 ) -> None:
     answer = api.post("/api/poems", json=body)
     assert answer.status_code == 200, answer.text
-    assert answer.json() == {"model": "tang", "poems": written(poet, body)}
+    assert answer.json() == {"model": "poet", "poems": written(poet, body)}
 
 
 def test_a_seed_at_random_writes_the_same_again(api: httpx.Client) -> None:

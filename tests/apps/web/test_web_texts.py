@@ -29,7 +29,7 @@ def test_a_score_adds_up(api: httpx.Client) -> None:
     answer = api.post("/api/score", json={"text": POEM})
     assert answer.status_code == 200
     score = answer.json()
-    assert score == {"model": "tang"} | Poet.load().read(POEM).to_dict()
+    assert score == {"model": "poet"} | Poet.load().read(POEM).to_dict()
     characters = score["characters"]
     assert "".join(each["character"] for each in characters) == f"{POEM}⏎"
     nats = [each["nats"] for each in characters]
@@ -63,9 +63,9 @@ def test_the_models(api: httpx.Client) -> None:
     told = api.get("/api/models").json()
     (model,) = told["models"]
     file = ModelFile.load(resolve_model(None))
-    content = (resources.files("yinshi") / "models" / "tang.safetensors").read_bytes()
+    content = (resources.files("yinshi") / "models" / "poet.safetensors").read_bytes()
     assert model == {
-        "name": "tang",
+        "name": "poet",
         "is_default": True,
         "script": "traditional",
         "vocabulary_size": len(file.vocabulary),

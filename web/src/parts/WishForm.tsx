@@ -135,7 +135,7 @@ const Daring = () => (
 );
 
 function Dial({ id }: { id?: string }) {
-  const value = drafted.value.temperature ?? 0.7;
+  const value = drafted.value.temperature ?? 0.8;
   return (
     <span class="dial">
       <span aria-hidden="true">{say("steady")}</span>

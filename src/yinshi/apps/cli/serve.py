@@ -21,7 +21,7 @@ count as one. docs/web.md has an example."""
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256),
               help="Processes, one core each.")  # fmt: skip
 @click.option("--model", "models", multiple=True, metavar="PATH",
-              help="A model file or a run's folder, or tang, which is shipped; the first is the "
+              help="A model file or a run's folder, or poet, which is shipped; the first is the "
               "default.")  # fmt: skip
 def command(host: str, port: int, workers: int, models: tuple[str, ...]) -> None:
     """Serve the page at / and the API, which /docs describes, until Ctrl-C or SIGTERM.

@@ -32,7 +32,7 @@ FEW = 16
 @click.option(
     "--temperature",
     type=float,
-    help="Below 1 safer, above bolder.  [default: 0.6, with wishes 0.7]",
+    help="Below 1 safer, above bolder.  [default: 0.8]",
 )
 @click.option("--top-k", type=int, help="Draw only from the K likeliest characters.")
 @click.option("--top-p", type=float, help="Draw only from the likeliest that sum to P.")

@@ -33,7 +33,7 @@ class Library:
 
     @classmethod
     def load(cls, paths: Sequence[str] = ()) -> Library:
-        """The models of files and of runs' folders; () and "tang" are the shipped one.
+        """The models of files and of runs' folders; () and "poet" are the shipped one.
 
         Raises ModelFileError, and UsageError for two of one name.
         """

@@ -47,7 +47,7 @@ class PoemsRequest(Body):
         None, description="To write the same poems again; else one at random, which comes back."
     )
     temperature: Annotated[float, Field(ge=0.01, le=10)] | None = Field(
-        None, description="Below 1 safer, above bolder; by itself 0.6, and 0.7 with wishes."
+        None, description="Below 1 safer, above bolder; by itself 0.8."
     )
     top_k: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="Draw only from the likeliest so many characters."

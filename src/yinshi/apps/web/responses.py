@@ -33,7 +33,7 @@ class Poem(BaseModel):
 class Poems(BaseModel):
     """In the order of their seeds."""
 
-    model: str = Field(examples=["tang"])
+    model: str = Field(examples=["poet"])
     poems: list[Poem]
 
 
@@ -120,7 +120,7 @@ class Score(BaseModel):
 class Model(BaseModel):
     """A model that is served."""
 
-    name: str = Field(examples=["tang"])
+    name: str = Field(examples=["poet"])
     is_default: bool
     script: str
     vocabulary_size: int

@@ -240,7 +240,7 @@ def test_title_and_style_are_asked_where_the_network_knows_them(visitor: Visitor
     page.get_by_label("朝代").select_option("宋")
     page.get_by_role("button", name="吟一首詩").click()
     expect(page.get_by_role("alert")).to_contain_text("連線斷了")
-    asked = {"form": "五绝", "title": "登高", "style": "李白", "dynasty": "宋", "model": "tang"}
+    asked = {"form": "五绝", "title": "登高", "style": "李白", "dynasty": "宋", "model": "poet"}
     assert {name: sent[0][name] for name in asked} == asked
     visitor.forgive("ERR_FAILED")
 

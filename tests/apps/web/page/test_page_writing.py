@@ -56,7 +56,7 @@ def test_wishes_are_written_as_the_api_writes_them(visitor: Visitor) -> None:
         "rhyme": "先",
         "temperature": "0.9",
         "candidates": "8",
-        "model": "tang",
+        "model": "poet",
     }
     poem = poem_of(page)
     assert poem[::7] == "春夏秋冬"
