@@ -122,7 +122,6 @@ VARIANTS = (
     ),
     Variant("which poems", "Tang alone, as many steps", data="tang", passes=0),
     Variant("longer", "twice as long", passes=2),
-    Variant("longer", "512 hidden units, twice as long", {"hidden": 512}, passes=2),
     Variant(
         "attention",
         "Transformer, learning rate 0.001",

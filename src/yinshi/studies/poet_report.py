@@ -45,9 +45,10 @@ def write(report: Report) -> None:
         "unknown, which makes all perplexities here lower). Perplexity is per token, of the Tang "
         f"poems among the validation poems: {s['validation']:,}, {s['validation_tokens']:,} "
         "tokens. The test poems were not touched.",
-        "The shipped poet is twice as wide and reads six times as many poems, several times: "
-        "this budget is small so that many things could be tried. It can't tell what pays only "
-        "later. A larger or deeper network is behind at first; what keeps a network from learning "
+        "The shipped poet ([reading.md](reading.md)) is twice as wide and reads six times as many "
+        "poems, several times: this budget is small so that many things could be tried. It can't "
+        "tell what pays only later. A larger or deeper network is behind at first; what keeps a "
+        "network from learning "
         "by heart only costs, as long as no poem is read twice (hence the second table); and a "
         "Transformer wants longer training than this. One seed each: the base's seeds "
         "show what a difference without any meaning looks like, and that is only training's share "
