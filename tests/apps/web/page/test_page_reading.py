@@ -44,7 +44,7 @@ def test_a_character_tells_its_tone_demand_and_chance(visitor: Visitor) -> None:
     assert note_of(page, "The pattern asks") == "level 平"
     chance = note_of(page, "Chance, says the network")
     assert f"surprise {score[10]['nats']:.1f} nats" in chance  # its mark counts too
-    assert f"{score[10]['rank']} of 6831" in chance
+    assert f"{score[10]['rank']} of 7871" in chance
     glyphs.nth(0).hover()
     assert note_of(page, "Tone") == "entering 入"
     assert note_of(page, "The pattern asks") == "either"
