@@ -62,8 +62,8 @@ def heading_of(
         if asked is not None and part not in headers.conditions:
             raise UsageError(f"{wish} {asked!r}: {_without(headers, part)}")
     if dynasty is not None and f"dynasty:{dynasty}" not in headers.names:
-        known = [name.partition(":")[2] for name in headers.names if name.startswith("dynasty:")]
-        raise UsageError(f"dynasty {dynasty!r}: expected {' or '.join(known)}")
+        known = " or ".join(headers.told("dynasty"))
+        raise UsageError(f"dynasty {dynasty!r}: expected {known}")
     author = ""
     if style is not None:
         author, dynasty = _author(headers, style, dynasty)

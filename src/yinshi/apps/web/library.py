@@ -69,7 +69,6 @@ def _entry(file: Path, name: str, is_default: bool) -> Entry:
     model = ModelFile.load(file)
     headers = Headers(model.header_names, model.vocabulary)
     authors = list(dict.fromkeys(author for author, _ in headers.authors))
-    dynasties = [n.partition(":")[2] for n in headers.names if n.startswith("dynasty:")]
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     told = Model(
@@ -80,7 +79,7 @@ def _entry(file: Path, name: str, is_default: bool) -> Entry:
         parameters=sum(weight.size for weight in model.weights.values()),
         conditions=headers.conditions,
         styles=authors[:STYLES],
-        dynasties=dynasties,
+        dynasties=headers.told("dynasty"),
         hash=digest,
     )
     return Entry(Poet(model, name), told)
