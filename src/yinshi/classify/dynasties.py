@@ -27,9 +27,8 @@ from typing import NamedTuple
 import numpy as np
 
 from yinshi.atomic import write_atomically
-from yinshi.corpus.cleaning import HAN
 from yinshi.corpus.dataset import Dataset
-from yinshi.corpus.poem import Poem
+from yinshi.corpus.poem import HAN, Poem
 from yinshi.corpus.splits import near_duplicate_groups, split
 from yinshi.errors import DataError, UsageError
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from yinshi.classify.text_file import BYTE_ORDER_MARK, read_text
-from yinshi.corpus.cleaning import HAN
+from yinshi.corpus.poem import HAN
 from yinshi.errors import DataError, MissingExtraError, UsageError
 
 KINDS = ("char", "jieba", "words")

@@ -15,13 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from yinshi.corpus.poem import PUNCTUATION, Poem
+from yinshi.corpus.poem import HAN, PUNCTUATION, Poem
 
-#: Chinese characters, as ranges of a regular expression: the unified blocks of Unicode, and 〇.
-HAN = (
-    "〇\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002f7ff\U00030000-\U0003347f"
-    "\ufa0e\ufa0f\ufa11\ufa13\ufa14\ufa1f\ufa21\ufa23\ufa24\ufa27-\ufa29"
-)
 Rule = Callable[[str], str]
 
 #: Characters without a pause; more are prose, or verse left unpunctuated. (韓愈 does write 18.)

@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yinshi.corpus.batches import HeadedPoem, Ids
-from yinshi.corpus.cleaning import HAN, clean_name
-from yinshi.corpus.poem import Poem, lines_of
+from yinshi.corpus.poem import HAN, Poem, lines_of
 from yinshi.corpus.script import to_simplified
 from yinshi.corpus.vocabulary import Vocabulary
 from yinshi.errors import UsageError
@@ -78,7 +77,7 @@ class Heading:
         widths = set(self.lengths)
         width = widths.pop() if len(widths) == 1 else "mixed"
         author = ":".join(filter(None, ["author", self.author, self.dynasty]))
-        title = _CHARACTER.findall(clean_name(self.title))
+        title = _CHARACTER.findall(_cleaned(self.title)) if self.title else []
         return {
             "dynasty": [f"dynasty:{self.dynasty}"] if self.dynasty else [],
             "form": [f"lines:{len(self.lengths)}", f"length:{width}"] if self.lengths else [],
@@ -171,6 +170,12 @@ def names_in(poems: Iterable[Poem], conditions: Sequence[str]) -> tuple[str, ...
     return tuple(found)
 
 
+def _cleaned(name: str) -> str:
+    from yinshi.corpus.cleaning import clean_name  # whose patterns take time that writing spares
+
+    return clean_name(name)
+
+
 @cache
 def _scanned(text: str) -> tuple[str, str]:
     """(pattern, rhyme), as `Heading` tells them."""
@@ -190,7 +195,7 @@ def one_spelling(author: str) -> str:
     >>> one_spelling("黃庭堅"), one_spelling("無名氏"), one_spelling("魏徵、褚亮")
     ('黄庭坚', '', '')
     """
-    name = to_simplified(clean_name(author))
+    name = to_simplified(_cleaned(author))
     return name if _ONE_NAME.fullmatch(name) and not _ANONYMOUS.search(name) else ""
 
 

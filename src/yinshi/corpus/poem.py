@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+#: Chinese characters, as ranges of a regular expression: the unified blocks of Unicode, and 〇.
+HAN = (
+    "〇\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002f7ff\U00030000-\U0003347f"
+    "\ufa0e\ufa0f\ufa11\ufa13\ufa14\ufa1f\ufa21\ufa23\ufa24\ufa27-\ufa29"
+)
 PUNCTUATION = "，。？！；、："
 SENTENCE_ENDS = "。？！"
 

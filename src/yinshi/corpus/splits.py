@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yinshi.corpus.cleaning import HAN
-from yinshi.corpus.poem import Poem
+from yinshi.corpus.poem import HAN, Poem
 
 GRAM = 5
 #: Near-duplicates share at least SHARED / OUT_OF of the shorter poem's grams.

@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from yinshi.corpus.cleaning import HAN
 from yinshi.corpus.dataset import Dataset
+from yinshi.corpus.poem import HAN
 from yinshi.corpus.script import to_traditional
 from yinshi.corpus.vectors import WordVectors
 from yinshi.corpus.vocabulary import SPECIALS

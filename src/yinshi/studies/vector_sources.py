@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from yinshi.corpus.cleaning import HAN
 from yinshi.corpus.dataset import Dataset
+from yinshi.corpus.poem import HAN
 from yinshi.corpus.vectors import WordVectors, read_vectors, train_vectors
 from yinshi.errors import UsageError
 

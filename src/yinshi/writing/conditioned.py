@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yinshi.corpus import script as scripts
-from yinshi.corpus.cleaning import clean_name
 from yinshi.corpus.header import TANG, Headers, Heading, one_spelling
 from yinshi.engine.cells import Array
 from yinshi.engine.language_model import LanguageModel, State
@@ -72,6 +71,8 @@ def heading_of(
 
 
 def _titled(headers: Headers, heading: Heading, title: str, script: str) -> Heading:
+    from yinshi.corpus.cleaning import clean_name  # whose patterns take time: only for a title
+
     text = clean_name(title)
     simplified = scripts.to_simplified(text)
     if script == "simplified":
