@@ -179,7 +179,8 @@ def report(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def test_files(report: Report) -> None:
-    expected = {"README.md", "metrics.jsonl", "variants.svg", "variants.png"}
+    expected = {"README.md", "metrics.jsonl"}
+    expected |= {f"{name}.{kind}" for name in ("variants", "few") for kind in ("svg", "png")}
     assert {p.name for p in report.folder.iterdir()} == expected
 
 

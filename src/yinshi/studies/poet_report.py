@@ -56,9 +56,9 @@ def write(report: Report) -> None:
         report.findings(READ_ON, _findings),
         report.figure(
             "variants",
-            _draw(report),
-            "Left: perplexity on Tang beside the base's (the mean of its seeds; the grey band is "
-            "their range). Right: few poems read many times, after each epoch",
+            _draw_changes(report),
+            "Perplexity on Tang beside the base's (the mean of its seeds; the grey band is their "
+            "range)",
         ),
         "## One pass over Tang and Song",
         _table(report),
@@ -80,6 +80,7 @@ def write(report: Report) -> None:
         "kept; *last* tells how far the network went beyond it; *fitted* is the training poems' "
         "perplexity in the last epoch, with dropout.",
         _few_table(report),
+        report.figure("few", _draw_few(report), "Few poems read many times, after each epoch"),
     )
 
 
@@ -260,19 +261,17 @@ def _few_table(report: Report) -> str:
 # ---- drawing -------------------------------------------------------------------------------------
 
 
-def _draw(report: Report) -> Figure:
-    figure = Figure(figsize=(11, 7.2), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
-    _draw_changes(left, report)
-    _draw_few(right, report)
-    for axes in (left, right):
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
 
 
-def _draw_changes(axes: Axes, report: Report) -> None:
+def _draw_changes(report: Report) -> Figure:
     """Every variant of the first block, the best on top."""
+    figure, axes = _axes(7.5, 7)
     trials = [t for t in report.select("trial", block="all") if not t["diverged"]]
     trials.sort(key=lambda t: float(t["perplexity"]), reverse=True)
     changes = [100 * change(report, t) for t in trials]
@@ -287,9 +286,12 @@ def _draw_changes(axes: Axes, report: Report) -> None:
     for group, colour in GROUPS.items():
         axes.plot([], [], "o-", color=colour, label=group)
     axes.legend(loc="upper right", fontsize=8)
+    return figure
 
 
-def _draw_few(axes: Axes, report: Report) -> None:
+def _draw_few(report: Report) -> Figure:
+    """The second block, after each epoch."""
+    figure, axes = _axes(7.5, 5)
     trials = [t for t in report.select("trial", block="few") if not t["diverged"]]
     for number, t in enumerate(trials):
         style = "-" if number < len(COLOURS) else "--"
@@ -297,9 +299,10 @@ def _draw_few(axes: Axes, report: Report) -> None:
         epochs = range(1, len(perplexities) + 1)
         colour = COLOURS[number % len(COLOURS)]
         axes.plot(epochs, perplexities, style, color=colour, lw=1.4, label=t["name"])
-    axes.set(xlabel="epoch", ylabel="validation perplexity", yscale="log", title="Few poems")
+    axes.set(xlabel="epoch", ylabel="validation perplexity", yscale="log")
     lowest = min(t["perplexity"] for t in trials)
     axes.set_ylim(0.95 * lowest, 2.5 * lowest)
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.legend(fontsize=8)
+    return figure
