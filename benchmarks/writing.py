@@ -133,7 +133,8 @@ def _torch_again(model: ModelFile, poems: int) -> Arm:
 
 
 def _torch_model(model: ModelFile) -> TorchModel:
-    network = TorchModel(model.recipe.network, len(model.vocabulary)).eval()
+    V = len(model.weights["embedding.weight"])  # the tokens of headers too
+    network = TorchModel(model.recipe.network, V).eval()
     weights = {name: torch.tensor(w).float() for name, w in model.weights.items()}
     network.load_state_dict(weights, strict=False)  # a tied weight is there once
     return network

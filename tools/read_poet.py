@@ -20,7 +20,7 @@ from yinshi.corpus.dataset import Dataset
 from yinshi.corpus.header import TANG, Headers, Heading
 from yinshi.corpus.poem import form_of
 from yinshi.evaluation.evaluate import evaluate
-from yinshi.evaluation.poems import Critic
+from yinshi.evaluation.poems import Critic, Figures
 from yinshi.model_file import ModelFile, resolve_model
 from yinshi.prosody.forms import form_named, patterns
 from yinshi.prosody.readings import RHYMES
@@ -98,19 +98,18 @@ def free_poems(model: ModelFile, critic: Critic) -> Iterator[str]:
             texts = only_told(model, form, temperature, more, FREE_POEMS)
             right = [text for text in texts if form_of(text) == form]
             found = critic.compare(right)[form]
-            for figures, name in (
-                (found.real, "*real*"),
-                (found.asked, "more" if more else "form"),
-            ):
-                if figures is None or (k and name == "*real*"):
-                    continue
-                is_real = name == "*real*"
-                cells = [form, name, "" if is_real else f"{temperature}"]
-                cells += ["" if is_real else f"{len(right) / len(texts):.1%}"]
-                cells += [f"{figures.rhyme:.1%}", f"{figures.strict:.1%}"]
-                cells += [f"{d:.3f}" for d in figures.distinct]
-                cells += [f"{figures.copied:.2%}", f"{figures.nats:.2f}"]
-                yield f"| {' | '.join(cells)} |"
+            assert found.real
+            if k == 0:
+                yield _row(form, "*real*", "", "", found.real)
+            share = f"{len(right) / len(texts):.1%}"
+            yield _row(form, "more" if more else "form", f"{temperature}", share, found.asked)
+
+
+def _row(form: str, told: str, temperature: str, share: str, figures: Figures) -> str:
+    cells = [form, told, temperature, share, f"{figures.rhyme:.1%}", f"{figures.strict:.1%}"]
+    cells += [f"{d:.3f}" for d in figures.distinct]
+    cells += [f"{figures.copied:.2%}", f"{figures.nats:.2f}"]
+    return f"| {' | '.join(cells)} |"
 
 
 def titles(model: ModelFile, poet: Poet) -> Iterator[str]:
